@@ -1,0 +1,57 @@
+"""Exceptions say "I could not do my work"; findings say "I did, and this is what I saw".
+
+PreservationError
+├── PackageError        the package is at fault: the officer acts
+│   ├── PackageUnreadable   it cannot be read as a package at all (carries one finding)
+│   └── PackageRejected     it was read and is refused (carries all findings)
+├── FixityError         bytes changed under us; stop, record, never retry
+├── PolicyError         a policy is wrong: file, line, field, reason, accepted value
+└── CatalogError        the catalog could not be read or written
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from preservation.findings import Finding
+from wording import Explained, say
+
+
+class PreservationError(Explained):
+    """Vankho could not do its work."""
+
+
+class PackageError(PreservationError):
+    """The package is at fault; `findings` say why. The producer's bytes are untouched."""
+
+    def __init__(self, findings: Sequence[Finding], *, detail: str | None = None) -> None:
+        first = findings[0]
+        super().__init__(
+            first.message,
+            where=first.path,
+            expected=first.expected,
+            seen=first.seen,
+            next_step=say("Ask the producer for a corrected package, then run the same command again."),
+            detail=detail,
+        )
+        self.findings = tuple(findings)
+
+
+class PackageUnreadable(PackageError):
+    """It cannot be read as a package: cut short, encrypted, empty, not a package."""
+
+
+class PackageRejected(PackageError):
+    """It was read whole and is refused."""
+
+
+class FixityError(PreservationError):
+    """Bytes changed under us. Stop and record; trying again would hide it."""
+
+
+class PolicyError(PreservationError):
+    """A policy or setting is wrong."""
+
+
+class CatalogError(PreservationError):
+    """The catalog could not be read or written."""

@@ -1,0 +1,1 @@
+"""Where copies live: the store contract, its conformance checks, and the adapters."""

@@ -1,0 +1,37 @@
+"""What every kind of test shares: the real test data, and the word for a test that cannot run here."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def cannot_run(reason: str) -> None:
+    """Skip with the reason; fail instead where the test must run (VANKHO_MUST_RUN is set, as in CI)."""
+    if os.environ.get("VANKHO_MUST_RUN"):
+        pytest.fail(f"must run here, but: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Unpack one corpus by name (`scanned-packages`) once per session; returns the folder it stands in."""
+    place = os.environ.get("VANKHO_CORPORA")
+    unpacked: dict[str, Path] = {}
+
+    def unpack(name: str) -> Path:
+        if not place:
+            cannot_run("VANKHO_CORPORA is not set: it names the folder with the real test data")
+            raise AssertionError
+        if name not in unpacked:
+            folder = tmp_path_factory.mktemp(name)
+            with tarfile.open(Path(place).resolve() / f"{name}.tar.xz") as archive:
+                archive.extractall(folder)  # our own test data
+            unpacked[name] = folder / name if (folder / name).is_dir() else folder
+        return unpacked[name]
+
+    return unpack
