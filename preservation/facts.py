@@ -181,7 +181,8 @@ class Replica:
 @dataclass(frozen=True, slots=True)
 class AIPVersion:
     """One version of an AIP as the catalog knows it. `files` and `bytes` count the payload, `objects` and
-    `object_bytes` the whole bag. `staged` is the bag in the workspace until enough copies are proved."""
+    `object_bytes` the whole bag. `staged` is the bag in the workspace until enough copies are proved.
+    """
 
     identifier: str
     version: int

@@ -30,16 +30,35 @@ class Finding:
     seen: str | None = None
 
 
+def message_as_json(message: Message) -> dict[str, Any]:
+    """The sentence kept as template and values, so that it can be shown in any language later."""
+    return {"text": message.text, "values": {key: _value(value) for key, value in message.values.items()}}
+
+
+def _value(value: object) -> object:
+    if isinstance(value, Message):
+        return message_as_json(value)
+    return value if isinstance(value, int | float) else str(value)
+
+
+def message_from_json(data: Mapping[str, Any]) -> Message:
+    """The sentence back; a sentence inside a sentence too."""
+    return Message(
+        data["text"],
+        {
+            key: message_from_json(value) if isinstance(value, dict) else value
+            for key, value in data["values"].items()
+        },
+    )
+
+
 def as_json(finding: Finding) -> dict[str, Any]:
     """The finding as it stands in events and reports: message kept as template and values."""
     return {
         "code": finding.code,
         "severity": finding.severity.value,
         "path": finding.path,
-        "message": {
-            "text": finding.message.text,
-            "values": {k: v if isinstance(v, int | float) else str(v) for k, v in finding.message.values.items()},
-        },
+        "message": message_as_json(finding.message),
         "expected": finding.expected,
         "seen": finding.seen,
     }
@@ -50,7 +69,7 @@ def from_json(data: Mapping[str, Any]) -> Finding:
     return Finding(
         code=data["code"],
         severity=Severity(data["severity"]),
-        message=Message(data["message"]["text"], data["message"]["values"]),
+        message=message_from_json(data["message"]),
         path=data["path"],
         expected=data["expected"],
         seen=data["seen"],

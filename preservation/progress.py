@@ -6,11 +6,13 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """A listener. `begin` names a step and its size (bytes or items, None when unknown); `advance` moves it."""
+    """A listener."""
 
-    def begin(self, step: str, total: int | None) -> None: ...
+    def begin(self, step: str, total: int | None) -> None:
+        """A step begins; `total` is its size in bytes or items, None when unknown."""
 
-    def advance(self, amount: int) -> None: ...
+    def advance(self, amount: int) -> None:
+        """So much more of the step is done."""
 
 
 class Silent:

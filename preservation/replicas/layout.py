@@ -1,0 +1,64 @@
+"""Where things lie inside a store, so that it can be read without this software and without the catalog.
+
+`aip/<identifier>/v<N>/` holds one AIP version as an unpacked bag, byte-identical in every store.
+A version is never changed; a correction is version N+1. `README.txt` at the root says this to whoever finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+
+from storage_adapters.errors import ObjectExists
+from storage_adapters.store import Store
+
+AIPS = "aip/"
+_KEY = re.compile(r"aip/(?P<identifier>[^/]+)/v(?P<version>[1-9][0-9]*)/(?P<path>.+)", re.DOTALL)
+
+README = """\
+This store holds copies made for long-term preservation. Please do not add, change or delete anything here.
+Kho này giữ bản sao lưu trữ phục vụ bảo quản lâu dài. Xin không thêm, sửa hoặc xóa bất cứ thứ gì ở đây.
+
+Layout
+  README.txt                     this page
+  aip/<identifier>/v<N>/         version N of one archival information package (AIP), as an unpacked BagIt bag
+
+Every aip/<identifier>/v<N>/ is a complete bag by RFC 8493 (https://www.rfc-editor.org/rfc/rfc8493):
+  bagit.txt                      written last; where it is absent, copying was cut short
+  bag-info.txt                   who, when, what; External-Identifier is the AIP's identifier
+  manifest-sha256.txt            digest of every payload file (further algorithms may stand beside it)
+  tagmanifest-sha256.txt         digest of every other file
+  data/                          the payload: the files as the producer delivered them
+  metadata/                      premis.xml (objects and events), formats.json, the descriptor, and what came with
+                                 the delivery but is not payload (submission/, set-aside/)
+
+To check a copy without any special software, go into its folder and run
+  sha256sum -c manifest-sha256.txt && sha256sum -c tagmanifest-sha256.txt
+A version never changes; a correction is the next version. The highest N is the current one.
+"""
+
+
+def replica_prefix(identifier: str, version: int) -> str:
+    """The prefix of one AIP version; the slash at the end keeps v1 from matching v10."""
+    return f"{AIPS}{identifier}/v{version}/"
+
+
+def object_key(identifier: str, version: int, path: str) -> str:
+    """The key of one file of the bag (`path` relative to the bag)."""
+    return replica_prefix(identifier, version) + path
+
+
+def parse_key(key: str) -> tuple[str, int, str] | None:
+    """(identifier, version, path in the bag) of a key, or None when it is not part of an AIP."""
+    match = _KEY.fullmatch(key)
+    return (match["identifier"], int(match["version"]), match["path"]) if match else None
+
+
+def leave_readme(store: Store) -> None:
+    """Put README.txt at the root of the store unless something stands there already."""
+    text = README.encode()
+    try:
+        store.put("README.txt", io.BytesIO(text), size=len(text), sha256=hashlib.sha256(text).hexdigest())
+    except ObjectExists:
+        return

@@ -1,0 +1,122 @@
+"""Giving an AIP version back as a bag in a folder, every byte checked against the recorded digest on the way.
+
+Written beside the destination and renamed into place: what appears there is whole, or nothing appears.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from preservation.errors import PreservationError
+from preservation.facts import ObjectFact
+from preservation.findings import Finding, Severity
+from preservation.progress import Progress
+from preservation.replicas.repair import Donor
+from preservation.replicas.verify import chunks
+from storage_adapters.errors import StorageError
+from wording import Message, say
+
+
+class RestoreFailed(PreservationError):
+    """No place asked could give a good copy of some file; nothing was restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored bag: where, how much, from which places, and which places gave bad bytes on the way."""
+
+    folder: Path
+    files: int
+    bytes: int
+    places: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def restore_bag(
+    objects: Iterable[ObjectFact], places: Sequence[Donor], destination: Path, *, progress: Progress
+) -> Restored:
+    """Write the bag to `destination`, which must not exist or be an empty folder.
+
+    For each file the places are asked in order; the first whose bytes agree with the recorded digest gives it.
+    Raises RestoreFailed when none can, StorageError when no place can be reached, OSError when the disk is full.
+    """
+    refuse_occupied(destination)
+    partial = destination.with_name(destination.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    files = size = 0
+    used: dict[str, None] = {}
+    findings: list[Finding] = []
+    try:
+        for fact in objects:
+            used[_fetch(fact, places, partial, findings)] = None
+            files, size = files + 1, size + fact.size
+            progress.advance(fact.size)
+        os.sync()
+        if destination.exists():
+            destination.rmdir()
+        partial.rename(destination)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return Restored(destination, files, size, tuple(used), tuple(findings))
+
+
+def refuse_occupied(destination: Path) -> None:
+    """Raise RestoreFailed when something stands at the destination already."""
+    occupied = destination.is_symlink() or (destination.exists() and not destination.is_dir())
+    if occupied or (destination.is_dir() and any(destination.iterdir())):
+        raise RestoreFailed(
+            say("{folder} is not empty; nothing was restored.", folder=destination),
+            where=str(destination),
+            next_step=say("Name a folder that does not exist yet, or an empty one."),
+        )
+
+
+def _fetch(fact: ObjectFact, places: Sequence[Donor], folder: Path, findings: list[Finding]) -> str:
+    target = folder / fact.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reasons: list[tuple[str, Message]] = []
+    last: StorageError | None = None
+    for place in places:
+        try:
+            with place.open(fact.path) as reader, target.open("wb") as out:
+                hasher = hashlib.sha256()
+                for chunk in chunks(reader):
+                    hasher.update(chunk)
+                    out.write(chunk)
+        except (StorageError, FileNotFoundError) as error:
+            last = error if isinstance(error, StorageError) else last
+            reasons.append((place.name, error.what if isinstance(error, StorageError) else say("not there")))
+            continue
+        if hasher.hexdigest() == fact.sha256:
+            findings.extend(_passed_over(fact, name, reason) for name, reason in reasons)
+            return place.name
+        reasons.append((place.name, say("its bytes have changed")))
+    raise RestoreFailed(
+        say("No place asked could give a good copy of {path}; nothing was restored.", path=fact.path),
+        where=fact.path,
+        expected=fact.sha256,
+        seen="; ".join(f"{name}: {reason}" for name, reason in reasons),
+        next_step=say("Leave out --from so that every store is tried, or run `vankho audit` to see what is left."),
+    ) from last
+
+
+def _passed_over(fact: ObjectFact, place: str, reason: Message) -> Finding:
+    return Finding(
+        "place-passed-over",
+        Severity.WARNING,
+        say(
+            "{place} could not give {path}: {reason} Another copy was used.",
+            place=place,
+            path=fact.path,
+            reason=reason,
+        ),
+        path=fact.path,
+        expected=fact.sha256,
+    )
