@@ -18,9 +18,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 def printable(value: object) -> str:
     """The value as one line of text in which nothing can act on a terminal or reorder the line."""
     return "".join(
-        char.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(char) in _UNPRINTABLE
-        else char
+        char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _UNPRINTABLE else char
         for char in str(value)
     )
 
@@ -52,7 +50,7 @@ def say(text: str, /, **values: object) -> Message:
     return Message(text, values)
 
 
-class Explained(Exception):  # noqa: N818 - the base of all our errors; its subclasses carry the names
+class Explained(Exception):
     """An error that tells a person what happened, where, what was expected and seen, and what to do next.
 
     `what` is the sentence for the officer; `detail` is for whoever mends the system and is never translated.

@@ -1,0 +1,210 @@
+"""The settings of one workspace: `vankho.toml`, overridden by a secrets file, overridden by the environment.
+
+`VANKHO_STORES__CLOUD_A__ENDPOINT_URL` overrides `endpoint_url` of `[stores.cloud-a]`. Credentials come only from
+the environment, from a named AWS profile, or from `vankho.secrets.toml`, which must be readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from preservation.errors import PolicyError
+from wording import Message, say
+
+SETTINGS_FILE = "vankho.toml"
+SECRETS_FILE = "vankho.secrets.toml"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CatalogSettings(_Part):
+    """Where the catalog is: an SQLAlchemy URL; a relative SQLite path is relative to the workspace."""
+
+    url: str = "sqlite:///catalog.db"
+
+
+class LocalStoreSettings(_Part):
+    """A folder on a disk of this machine; a relative path is relative to the workspace."""
+
+    kind: Literal["local"]
+    path: Path
+    provider: str = ""
+    region: str = ""
+    medium: str = ""
+
+
+class S3StoreSettings(_Part):
+    """A bucket of an S3-compatible service."""
+
+    kind: Literal["s3"]
+    bucket: str
+    prefix: str = ""
+    endpoint_url: str | None = None
+    region_name: str | None = None
+    addressing: Literal["path", "virtual", "auto"] = "auto"
+    ca_bundle: Path | None = None
+    profile: str | None = None
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    connect_timeout: float = Field(default=5.0, gt=0)
+    read_timeout: float = Field(default=60.0, gt=0)
+    provider: str = ""
+    region: str = ""
+    medium: str = ""
+
+
+StoreSettings = Annotated[LocalStoreSettings | S3StoreSettings, Field(discriminator="kind")]
+
+
+class PrefectSettings(_Part):
+    """A running Prefect server in which runs are seen; without `api_url` the usual local address is tried."""
+
+    api_url: str | None = None
+
+
+class Settings(BaseSettings):
+    """All settings of a workspace."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VANKHO_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    catalog: CatalogSettings = CatalogSettings()
+    stores: dict[str, StoreSettings] = {}
+    policy: str = "default"
+    prefect: PrefectSettings = PrefectSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the files."""
+        return env_settings, init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_per_store(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """`cloud_a` from the environment means `[stores.cloud-a]`: a variable's name cannot hold `-`."""
+        stores = dict(data.get("stores", {}))
+        for name in list(stores):
+            spelled = next((n for n in stores if n != name and _env_name(n) == name), None)
+            if spelled is not None:
+                stores[spelled] = {**stores[spelled], **stores.pop(name)}
+        return {**data, "stores": stores}
+
+
+def _env_name(store: str) -> str:
+    return store.lower().replace("-", "_")
+
+
+def read_settings(workspace: Path) -> Settings:
+    """The settings of the workspace. Raises PolicyError with file, field, reason and what is accepted."""
+    file = workspace / SETTINGS_FILE
+    data = _merge(_read_toml(file), _read_secrets(workspace / SECRETS_FILE))
+    try:
+        return Settings(**data)
+    except ValidationError as error:
+        raise _explained(error, file) from None  # pydantic's own text repeats the values, secrets among them
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PolicyError(
+            say("{folder} is not a Vankho workspace: it has no {file}.", folder=file.parent, file=SETTINGS_FILE),
+            where=str(file),
+            next_step=say(
+                "Make one with `vankho init {folder}`, or name another with --workspace.", folder=file.parent
+            ),
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyError(
+            say("{file} cannot be read as TOML: {reason}", file=file, reason=str(error)),
+            where=str(file),
+            next_step=say("Correct the line named, then run the command again."),
+        ) from None
+
+
+def _read_secrets(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o077:
+        raise PolicyError(
+            say("{file} holds secrets and others on this machine can read it.", file=file),
+            where=str(file),
+            expected="-rw-------",
+            seen=stat.filemode(mode | stat.S_IFREG),
+            next_step=say("Run `chmod 600 {file}`.", file=file),
+        )
+    return _read_toml(file)
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _explained(error: ValidationError, file: Path) -> PolicyError:
+    first = error.errors(include_input=False, include_url=False)[0]
+    # The discriminator stands in pydantic's location as if it were a key; it is none in the file.
+    place = [str(part) for part in first["loc"]]
+    if len(place) > 2 and place[0] == "stores" and place[2] in ("local", "s3"):
+        del place[2]
+    field = ".".join(place) or "-"
+    return PolicyError(
+        say("{file}: setting {field} is wrong: {reason}", file=file.name, field=field, reason=_reason(first, place)),
+        where=f"{file}: {field}",
+        expected=_accepted(place),
+        next_step=say("Correct the setting in {file} or in the environment.", file=file.name),
+    )
+
+
+def _reason(error: ErrorDetails, place: list[str]) -> Message:
+    match error["type"]:
+        case "extra_forbidden":
+            near = get_close_matches(place[-1], _known(place), n=1)
+            if near:
+                return say("there is no such setting; the nearest is {near}.", near=near[0])
+            return say("there is no such setting.")
+        case "missing":
+            return say("it is needed and not there.")
+        case "union_tag_not_found" | "union_tag_invalid":
+            return say("a store needs kind = local or kind = s3.")
+        case _:
+            return say("the value does not fit.")
+
+
+def _known(place: list[str]) -> list[str]:
+    if place[:1] == ["stores"] and len(place) > 2:
+        return sorted({*LocalStoreSettings.model_fields, *S3StoreSettings.model_fields})
+    part: dict[str, type[BaseModel]] = {"catalog": CatalogSettings, "prefect": PrefectSettings}
+    return sorted(part.get(place[0], Settings).model_fields)
+
+
+def _accepted(place: list[str]) -> str:
+    return ", ".join(_known(place)) if place else ""

@@ -1,0 +1,152 @@
+"""Events, as PREMIS means them, made from the facts of each step. Pure: time and identity come in.
+
+Every event says who (agent), when, about what, how it ended, and in `detail` the facts that a reader of the
+history needs years later: counts, tools, findings. What the catalog's projections hold can be rebuilt from here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from preservation.facts import AIPVersion, Event, EventOutcome, EventType, Evidence, Grade, Outcome, Replica
+from preservation.findings import Finding, Severity, as_json, worst
+from preservation.replicas.copy import Copied
+from preservation.replicas.repair import Repaired
+from preservation.replicas.verify import ReplicaReport
+
+VERSION = "0.1.0"
+AGENT = f"vankho {VERSION}"
+
+FINDINGS_IN_EVENT = 1000  # an event stays readable; the count beside them stays exact
+
+
+def event(
+    kind: EventType,
+    now: datetime,
+    *,
+    outcome: EventOutcome | None = None,
+    agent: str = AGENT,
+    submission: str | None = None,
+    identifier: str | None = None,
+    version: int | None = None,
+    store: str | None = None,
+    findings: Iterable[Finding] = (),
+    detail: Mapping[str, Any] | None = None,
+) -> Event:
+    """One event. Without an outcome, the heaviest finding decides: error fails, warning warns."""
+    found = tuple(findings)
+    facts: dict[str, Any] = dict(detail or {})
+    if found:
+        facts["findings"] = [as_json(finding) for finding in found[:FINDINGS_IN_EVENT]]
+        facts["findings_count"] = len(found)
+    return Event(
+        id=str(uuid.uuid4()),
+        type=kind,
+        at=now,
+        agent=agent,
+        outcome=outcome or outcome_of(found),
+        submission=submission,
+        identifier=identifier,
+        version=version,
+        store=store,
+        detail=facts,
+    )
+
+
+def outcome_of(findings: tuple[Finding, ...]) -> EventOutcome:
+    """The PREMIS outcome that the heaviest finding stands for."""
+    match worst(findings):
+        case Severity.ERROR:
+            return EventOutcome.FAIL
+        case Severity.WARNING:
+            return EventOutcome.WARNING
+        case _:
+            return EventOutcome.SUCCESS
+
+
+def replicated(version: AIPVersion, store: str, copied: Copied, now: datetime) -> tuple[Event, Replica]:
+    """A replica was copied: claimed, not yet proved."""
+    done = event(
+        EventType.REPLICATION,
+        now,
+        identifier=version.identifier,
+        version=version.version,
+        store=store,
+        detail={"claimed": True, "put": copied.put, "already": copied.already, "bytes": copied.bytes},
+    )
+    return done, Replica(version.identifier, version.version, store, now)
+
+
+def not_replicated(version: AIPVersion, store: str, reason: Finding, now: datetime) -> Event:
+    """A replica could not be copied; the reason is the store's, never the package's."""
+    return event(
+        EventType.REPLICATION,
+        now,
+        outcome=EventOutcome.FAIL,
+        identifier=version.identifier,
+        version=version.version,
+        store=store,
+        findings=(reason,),
+        detail={"claimed": False},
+    )
+
+
+def checked(report: ReplicaReport, now: datetime) -> tuple[Event, tuple[Evidence, ...]]:
+    """A replica was audited. Unreadable proves nothing, so it leaves the last evidence as it was."""
+    proof = {
+        Outcome.INTACT: EventOutcome.SUCCESS,
+        Outcome.DAMAGED: EventOutcome.FAIL,
+        Outcome.UNREADABLE: EventOutcome.WARNING,
+    }
+    done = event(
+        EventType.FIXITY_CHECK,
+        now,
+        outcome=proof[report.outcome],
+        identifier=report.identifier,
+        version=report.version,
+        store=report.store,
+        findings=report.findings,
+        detail={
+            "grade": report.grade.value,
+            "result": report.outcome.value,
+            "objects": report.counts,
+            "bytes": report.bytes_read,
+        },
+    )
+    if report.outcome is Outcome.UNREADABLE:
+        return done, ()
+    return done, (Evidence(report.identifier, report.version, report.store, report.grade, report.outcome, now),)
+
+
+def not_checked(version: AIPVersion, store: str, grade: Grade, reason: Finding, now: datetime) -> Event:
+    """A replica could not be audited because its store was away or refused us."""
+    return event(
+        EventType.FIXITY_CHECK,
+        now,
+        outcome=EventOutcome.WARNING,
+        identifier=version.identifier,
+        version=version.version,
+        store=store,
+        findings=(reason,),
+        detail={"grade": grade.value, "result": Outcome.UNREADABLE.value},
+    )
+
+
+def recovered(version: AIPVersion, store: str, repaired: Repaired, now: datetime) -> Event:
+    """A damaged replica was repaired from a proved copy, as far as that went."""
+    return event(
+        EventType.RECOVERY,
+        now,
+        identifier=version.identifier,
+        version=version.version,
+        store=store,
+        findings=repaired.findings,
+        detail={
+            "repaired": [{"path": path, "from": donor} for path, donor in repaired.repaired],
+            "removed": list(repaired.removed),
+            "evidence": [str(path) for path in repaired.kept],
+        },
+    )

@@ -1,0 +1,44 @@
+"""The same sentence in the reader's language.
+
+The Vietnamese stands in a Babel catalog, `locale/vi/LC_MESSAGES/vankho.po`; a test holds it complete.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from io import BytesIO
+
+from wording.message import Message
+
+LANGUAGES = ("en", "vi")
+
+
+def choose_language(asked: str | None = None, environment: Mapping[str, str] | None = None) -> str:
+    """`en` or `vi`: what was asked for, else VANKHO_LANG, else the locale, else English."""
+    env = os.environ if environment is None else environment
+    for wish in (asked, env.get("VANKHO_LANG"), env.get("LC_ALL"), env.get("LC_MESSAGES"), env.get("LANG")):
+        if wish and wish[:2].lower() in LANGUAGES:
+            return wish[:2].lower()
+        if wish and wish not in ("C", "POSIX") and not wish.startswith("C."):
+            break
+    return "en"
+
+
+def translate(message: Message, language: str) -> str:
+    """The message in the language, its gaps filled; messages inside it are translated too."""
+    values = {key: translate(v, language) if isinstance(v, Message) else v for key, v in message.values.items()}
+    return Message(message.text, values).fill(_sentences(language).get(message.text, message.text))
+
+
+@cache
+def _sentences(language: str) -> dict[str, str]:
+    if language == "en":
+        return {}
+    from babel.messages.pofile import read_po  # late: English readers need not wait for it
+
+    file = resources.files("wording") / "locale" / language / "LC_MESSAGES" / "vankho.po"
+    catalog = read_po(BytesIO(file.read_bytes()), locale=language)
+    return {str(entry.id): str(entry.string) for entry in catalog if entry.id and entry.string}
