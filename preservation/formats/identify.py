@@ -1,0 +1,127 @@
+"""What every file of a payload is, asked of worker processes that a hostile file may kill.
+
+Promises one answer per file, in order, in flat memory; a file that breaks its worker is "failed" and the next
+one goes on in a fresh worker; no worker outlives the `with` block. Opens no file in this process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from preservation.facts import FileFact, FormatFact
+from preservation.formats.limits import Limits
+from preservation.formats.process import WorkerDied, WorkerProcess
+from preservation.formats.walk import Entry, walk
+
+_AHEAD = 16  # files asked for before the first answer is taken, for each worker
+
+
+class Identifier:
+    """A pool of workers for a whole batch: `with Identifier() as identifier: identifier.identify(...)`.
+
+    Entering starts the first worker without waiting for it (it loads signatures for about half a second); others
+    start when there is work for them. May be shared between threads. Leaving ends every worker at once.
+    """
+
+    def __init__(self, *, limits: Limits | None = None, workers: int = 2) -> None:
+        self._limits = limits or Limits()
+        self._workers = workers
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="identify")
+        self._lock = Lock()
+        self._idle: list[WorkerProcess] = []
+        self._all: set[WorkerProcess] = set()
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        self._idle.append(self._start())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers, also those in the middle of a file."""
+        with self._lock:
+            self._closed = True
+        for worker in self._all:
+            worker.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for worker in self._all:
+            worker.end()
+
+    def identify(self, payload: Path, files: Iterable[FileFact]) -> Iterator[FormatFact]:
+        """One FormatFact per file, in the order of `files`; paths are relative to `payload`.
+
+        Raises IdentifierUnavailable when no worker can be started at all.
+        """
+        root = os.path.abspath(payload)  # noqa: PTH100 - links are kept as they are
+        return self._in_order(Entry(file.path, os.path.join(root, file.path)) for file in files)  # noqa: PTH118
+
+    def identify_paths(self, paths: Sequence[Path]) -> Iterator[FormatFact]:
+        r"""One FormatFact per file named or found in the named folders, sorted within each folder.
+
+        `path` is as given, in a form that can be shown: bytes of a name that are not UTF-8 stand as `\xNN`.
+        What is no regular file, or cannot be read, is "failed" with the reason as note.
+        """
+        return self._in_order(walk(paths))
+
+    def _in_order(self, entries: Iterable[Entry]) -> Iterator[FormatFact]:
+        waiting: deque[Future[FormatFact]] = deque()
+        try:
+            for entry in entries:
+                waiting.append(self._threads.submit(self._answer, entry))
+                if len(waiting) >= _AHEAD * self._workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _answer(self, entry: Entry) -> FormatFact:
+        worker = self._take()
+        try:
+            fact = worker.ask(entry.real, entry.shown) if entry.problem is None else worker.failed(entry.problem)
+        except WorkerDied as death:
+            return replace(worker.failed(str(death)), path=entry.shown)
+        with self._lock:
+            self._idle.append(worker)
+        return replace(fact, path=entry.shown)
+
+    def _take(self) -> WorkerProcess:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._start()
+
+    def _start(self) -> WorkerProcess:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the identifier is closed")
+            worker = WorkerProcess(self._limits)
+            self._all.add(worker)
+            return worker
+
+
+def identify(
+    payload: Path, files: Iterable[FileFact], *, limits: Limits | None = None, workers: int = 2
+) -> Iterator[FormatFact]:
+    """As Identifier.identify, with workers of its own that end with the last answer."""
+    with Identifier(limits=limits, workers=workers) as identifier:
+        yield from identifier.identify(payload, files)
+
+
+def identify_paths(paths: Sequence[Path], *, limits: Limits | None = None, workers: int = 2) -> Iterator[FormatFact]:
+    """As Identifier.identify_paths, with workers of its own that end with the last answer."""
+    with Identifier(limits=limits, workers=workers) as identifier:
+        yield from identifier.identify_paths(paths)

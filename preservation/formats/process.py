@@ -1,0 +1,140 @@
+"""One worker process from its parent's side: start it, ask it, tell why it ended, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import preservation
+from preservation.errors import PreservationError
+from preservation.facts import FormatFact
+from preservation.formats.limits import Limits
+from preservation.formats.worker import OUT_OF_MEMORY
+from preservation.inventory import load_format
+from wording import say
+
+# The worker finds our modules behind everything else (-P: never in the current folder, which may be hostile).
+_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from preservation.formats.worker import main; main()"
+_HOME = str(Path(preservation.__file__).resolve().parents[1])
+_START_SECONDS = 120.0  # a cold disk under load; the signatures take half a second when all is well
+_GRACE_SECONDS = 5.0  # the worker's own alarm rings first
+
+
+class IdentifierUnavailable(PreservationError):
+    """The format identifier cannot be started; the system is at fault, not the package."""
+
+
+class WorkerDied(Exception):
+    """The worker ended while it had a file; the text says why."""
+
+
+class WorkerProcess:
+    """One worker. Starting returns at once; the first `ask` waits until the signatures are loaded."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        command = [sys.executable, "-P", "-c", _BOOT, _HOME, json.dumps(asdict(limits))]
+        self._process = subprocess.Popen(  # noqa: S603 - our own worker
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            bufsize=0,
+            process_group=0,  # Ctrl-C at the terminal is for the parent, which then ends its workers
+        )
+        self._unknown: FormatFact | None = None
+
+    def ask(self, path: str, name: str) -> FormatFact:
+        """What the file is. Raises WorkerDied when it was too much, IdentifierUnavailable when it never started."""
+        self._ready()
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it ended; the missing answer says so too
+            self._process.stdin.write(json.dumps([path, name]).encode("ascii") + b"\n")
+        answer = self._line(self._limits.seconds + _GRACE_SECONDS)
+        if answer is None:
+            raise WorkerDied(self._why_it_ended())
+        return load_format(json.loads(answer))
+
+    def failed(self, note: str) -> FormatFact:
+        """The answer for a file that was not identified."""
+        return replace(self._ready(), note=note)
+
+    def kill(self) -> None:
+        """Stop the process, also while another thread waits for its answer; that thread sees it die."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """Stop the process and let go of its pipes. Only for whoever holds this worker alone."""
+        self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel, on a dead network disk
+            self._process.wait(timeout=5)
+        for pipe in (self._process.stdin, self._process.stdout, self._errors):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _ready(self) -> FormatFact:
+        """The first line of the worker: an answer without an answer, which names tool and signatures."""
+        if self._unknown is None:
+            line = self._line(_START_SECONDS)
+            if line is None:
+                raise self._unavailable()
+            self._unknown = load_format(json.loads(line))
+        return self._unknown
+
+    def _line(self, seconds: float) -> bytes | None:
+        """The next whole line; None when the worker ended or said nothing for so long."""
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        waiter = select.poll()
+        waiter.register(descriptor, select.POLLIN)
+        line = b""
+        while not line.endswith(b"\n"):
+            if not waiter.poll(seconds * 1000):
+                return None
+            piece = os.read(descriptor, 65536)
+            if not piece:
+                return None
+            line += piece
+        return line
+
+    def _why_it_ended(self) -> str:
+        code = self._ended()
+        if code is None:
+            return f"no answer within {self._limits.seconds:g} seconds"
+        if code == -signal.SIGALRM:
+            return f"not finished within {self._limits.seconds:g} seconds"
+        if code == OUT_OF_MEMORY:
+            return f"needed more than {self._limits.memory} bytes of memory"
+        if code < 0:
+            return f"the identifier was ended by {signal.Signals(-code).name}"
+        return f"the identifier ended with code {code}"
+
+    def _ended(self) -> int | None:
+        """How the process ended by itself; None when it had to be killed. It is gone afterwards."""
+        try:
+            return self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            self.end()
+
+    def _unavailable(self) -> IdentifierUnavailable:
+        code = self._process.poll()
+        self._errors.seek(0)
+        words = self._errors.read(65536).decode("utf-8", "replace").strip()
+        self.end()
+        return IdentifierUnavailable(
+            say("The format identifier (FIDO) could not be started."),
+            next_step=say("Check the installation with `pip check`, and that memory is free; then run it again."),
+            detail=f"worker ended with code {code}; memory limit {self._limits.memory} bytes; {words[-2000:]}",
+        )

@@ -1,0 +1,86 @@
+"""The process that opens hostile files: one request line in, one answer line out, under limits.
+
+Lines are JSON in ASCII, so no file name can end a line or pass for an answer. What FIDO prints goes nowhere.
+It ends when its input ends, when a file takes too long (the kernel's alarm, which also rings inside a regular
+expression and when the parent is gone), or when memory runs out; the parent reads the reason from how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import stat
+import sys
+from dataclasses import asdict, replace
+from typing import IO
+
+from preservation.facts import Basis, FormatFact
+from preservation.formats.limits import Limits
+
+OUT_OF_MEMORY = 75  # exit code
+
+
+def main() -> None:
+    """Serve until the input ends. The one argument is the limits as JSON."""
+    limits = Limits(**json.loads(sys.argv[1]))
+    answers = _keep_answers_clean()
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        serve(limits, answers)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)  # at once: tidying up would want memory too
+
+
+def serve(limits: Limits, answers: IO[bytes]) -> None:
+    """Load the signatures, say which, then answer every request of standard input."""
+    from preservation.formats.engine import Engine, LimitReached
+
+    engine = Engine(limits)
+    unknown = FormatFact("", None, None, Basis.FAILED, tool=engine.tool, signatures=engine.signatures)
+    _send(answers, asdict(unknown))
+    _silence(2)
+    for line in sys.stdin.buffer:
+        path, name = json.loads(line)
+        signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+        try:
+            with open_regular(path) as file:
+                fact = engine.identify(file, name)
+        except MemoryError:
+            raise
+        except LimitReached as reason:
+            fact = replace(unknown, note=str(reason))
+        except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer about that file
+            fact = replace(unknown, note=f"{type(error).__name__}: {error}"[:300])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _send(answers, asdict(fact))
+
+
+def open_regular(path: str) -> IO[bytes]:
+    """The file opened for reading. Raises OSError for links, pipes, devices, folders; never waits for a writer."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _keep_answers_clean() -> IO[bytes]:
+    """The real standard output for answers alone; printing goes nowhere from here on."""
+    answers = os.fdopen(os.dup(1), "wb")
+    _silence(1)
+    return answers
+
+
+def _silence(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _send(answers: IO[bytes], answer: object) -> None:
+    answers.write(json.dumps(answer, ensure_ascii=True).encode("ascii") + b"\n")
+    answers.flush()
