@@ -150,3 +150,16 @@ def recovered(version: AIPVersion, store: str, repaired: Repaired, now: datetime
             "evidence": [str(path) for path in repaired.kept],
         },
     )
+
+
+def not_recovered(version: AIPVersion, store: str, reason: Finding, now: datetime) -> Event:
+    """A repair could not be finished; what was put so far stays, and the next repair goes on."""
+    return event(
+        EventType.RECOVERY,
+        now,
+        outcome=EventOutcome.FAIL,
+        identifier=version.identifier,
+        version=version.version,
+        store=store,
+        findings=(reason,),
+    )

@@ -1,0 +1,133 @@
+"""Making and proving the copies of one AIP version: the part that ingest, replicate and repair share.
+
+Copy to each store that lacks one, verify each copy by reading every byte back, then look at what the policy
+says and release the workspace's own bag when enough copies are proved. A store that fails is recorded and
+left for the next run; the others go on. The package is never blamed for a store.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from flows.steps import Step
+from flows.workspace import Workspace
+from policies.model import Policy
+from policies.release import may_release
+from policies.replication import wanted_stores
+from preservation import events
+from preservation.facts import AIPVersion, Grade, Outcome, Replica
+from preservation.findings import Finding, Severity
+from preservation.replicas.copy import OpenSource, copy_replica, from_folder, from_store
+from preservation.replicas.verify import ReplicaReport, verify_replica
+from storage_adapters.errors import StorageError
+from wording import say
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What became of the copies: audit reports of those made now, and findings for stores that failed."""
+
+    reports: tuple[ReplicaReport, ...]
+    failures: tuple[Finding, ...]
+
+
+def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step: Step) -> Copies:
+    """Bring the version to every store that the policy wants and that lacks a proved copy."""
+    reports: list[ReplicaReport] = []
+    failures: list[Finding] = []
+    held = {replica.store: replica for replica in workspace.catalog.replicas(version.identifier, version.version)}
+    for name in wanted_stores(policy, workspace.store_facts()):
+        if _proved(held.get(name)):
+            continue
+        try:
+            if name not in held:
+                step(f"copy to {name}", lambda name=name: _copy(workspace, version, name, held.values()))
+            reports.append(step(f"verify in {name}", lambda name=name: audit_replica(workspace, version, name)))
+        except StorageError as error:
+            failures.append(store_failed(name, error))
+            workspace.catalog.record([events.not_replicated(version, name, failures[-1], workspace.clock())])
+    release(workspace, version, policy)
+    return Copies(tuple(reports), tuple(failures))
+
+
+def audit_replica(workspace: Workspace, version: AIPVersion, store: str, grade: Grade = Grade.BYTES) -> ReplicaReport:
+    """Prove one replica and record the answer, whatever it is. Raises StorageError when the store is away."""
+    workspace.progress.begin(f"verify in {store}", version.object_bytes)
+    report = verify_replica(
+        workspace.catalog.objects(version.identifier, version.version),
+        workspace.store(store),
+        identifier=version.identifier,
+        version=version.version,
+        grade=grade,
+        progress=workspace.progress,
+    )
+    event, evidence = events.checked(report, workspace.clock())
+    workspace.catalog.record([event], evidence=evidence)
+    return report
+
+
+def release(workspace: Workspace, version: AIPVersion, policy: Policy) -> None:
+    """Let go of the workspace's own bag once the policy's floor of proved copies is met; kept otherwise."""
+    if version.staged is None:
+        return
+    replicas = workspace.catalog.replicas(version.identifier, version.version)
+    if may_release(policy, replicas):
+        workspace.catalog.set_staged(version.identifier, version.version, None)
+        shutil.rmtree(workspace.folder / version.staged, ignore_errors=True)
+
+
+def store_failed(store: str, error: StorageError) -> Finding:
+    """The finding for a store that could not be used, with the store's own reason."""
+    return Finding(
+        "store-failed",
+        Severity.ERROR,
+        say("Store {store} could not be used: {reason}", store=store, reason=error.what),
+        path=error.where,
+        expected=error.expected,
+        seen=error.seen,
+    )
+
+
+def _copy(workspace: Workspace, version: AIPVersion, store: str, held: Iterable[Replica]) -> None:
+    workspace.progress.begin(f"copy to {store}", version.object_bytes)
+    copied = copy_replica(
+        source_of(workspace, version, held),
+        workspace.catalog.objects(version.identifier, version.version),
+        workspace.store(store),
+        identifier=version.identifier,
+        version=version.version,
+        progress=workspace.progress,
+    )
+    event, claim = events.replicated(version, store, copied, workspace.clock())
+    workspace.catalog.record([event], claims=[claim])
+
+
+def source_of(workspace: Workspace, version: AIPVersion, held: Iterable[Replica]) -> OpenSource:
+    """Where to copy from: the workspace's bag while it is there, else a copy last seen intact."""
+    if version.staged is not None:
+        return from_folder(workspace.folder / version.staged)
+    donors = [replica for replica in held if _proved(replica)]
+    if not donors:
+        raise NoDonor(
+            say(
+                "No copy of {identifier} is proved, so there is nothing to copy from.", identifier=version.identifier
+            ),
+            next_step=say("Run `vankho audit {identifier}` to see what is left.", identifier=version.identifier),
+        )
+    return from_store(workspace.store(donors[0].store), version.identifier, version.version)
+
+
+class NoDonor(StorageError):
+    """Nothing to copy from: no bag in the workspace and no replica proved intact."""
+
+
+def _proved(replica: Replica | None) -> bool:
+    evidence = replica.evidence.get(Grade.BYTES) if replica is not None else None
+    return evidence is not None and evidence.outcome is Outcome.INTACT
+
+
+def policy_of(workspace: Workspace, versions: Sequence[AIPVersion]) -> dict[str, Policy]:
+    """The policies that the versions were admitted under, by name, each read once."""
+    return {name: workspace.policy(name) for name in {version.policy for version in versions}}
