@@ -140,7 +140,10 @@ class Engine(Fido):  # type: ignore[misc]  # FIDO has no types
         if not formats:
             return self._fact(Basis.NONE, note=note)
         extension = os.path.splitext(name)[1].lower().lstrip(".")  # noqa: PTH122 - FIDO's own rule
-        listed = {puid: {each.text for each in element.findall("extension")} for puid, element in formats.items()}
+        listed = {
+            puid: {(each.text or "").lower() for each in element.findall("extension")}
+            for puid, element in formats.items()
+        }
         ranked = sorted(formats, key=lambda puid: (extension not in listed[puid], puid.startswith("fido-")))
         chosen = formats[ranked[0]]
         expected = set().union(*listed.values())
@@ -162,7 +165,7 @@ class Engine(Fido):  # type: ignore[misc]  # FIDO has no types
         which wants an XML declaration, does not match.
         """
         root = sniff(head)
-        if root is None or root.format is None:
+        if root is None:
             return fact
         if fact.basis not in (Basis.SIGNATURE, Basis.CONTAINER):
             fact = self._choose([(self.puid_format_map[XML_PUID], "")], Basis.SIGNATURE, name, fact.note)

@@ -53,10 +53,11 @@ class Identifier:
         """End all workers, also those in the middle of a file."""
         with self._lock:
             self._closed = True
-        for worker in self._all:
+            workers = list(self._all)
+        for worker in workers:
             worker.kill()
         self._threads.shutdown(cancel_futures=True)
-        for worker in self._all:
+        for worker in workers:
             worker.end()
 
     def identify(self, payload: Path, files: Iterable[FileFact]) -> Iterator[FormatFact]:
@@ -93,6 +94,8 @@ class Identifier:
         try:
             fact = worker.ask(entry.real, entry.shown) if entry.problem is None else worker.failed(entry.problem)
         except WorkerDied as death:
+            with self._lock:
+                self._all.discard(worker)
             return replace(worker.failed(str(death)), path=entry.shown)
         with self._lock:
             self._idle.append(worker)

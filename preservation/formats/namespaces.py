@@ -10,19 +10,20 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-# Namespaces that are one format whatever the version; each ends where the version begins.
+# How the namespaces of one format begin; the version follows.
 _FAMILIES = (
     ("http://www.loc.gov/METS/", "METS"),
     ("http://www.loc.gov/standards/alto/", "ALTO"),
     ("http://schema.ccs-gmbh.com/ALTO", "ALTO"),
     ("http://schema.primaresearch.org/PAGE/gts/pagecontent/", "PAGE"),
-    ("http://www.loc.gov/mods/", "MODS"),
-    ("http://www.loc.gov/premis/", "PREMIS"),
-    ("http://www.loc.gov/standards/premis", "PREMIS"),
+    ("http://www.loc.gov/mods/v", "MODS"),
+    ("http://www.loc.gov/premis/v", "PREMIS"),
     ("info:lc/xmlns/premis-v2", "PREMIS"),
-    ("urn:isbn:1-931666-22-9", "EAD"),
+    ("http://www.loc.gov/standards/premis", "PREMIS"),
     ("http://ead3.archivists.org/schema/", "EAD"),
+    ("urn:isbn:1-931666-22-9", "EAD"),
 )
+_LONGEST_NAMESPACE = 200  # characters; real ones have at most some 70
 # Roots that real producers write without any namespace: ALTO of older OCR engines, EAD by its DTD.
 _BARE_ROOTS = {"alto": "ALTO", "ead": "EAD"}
 
@@ -32,31 +33,29 @@ _BLANK = b" \t\r\n\0"  # the zero byte: half of a blank or of "<" in UTF-16
 
 @dataclass(frozen=True, slots=True)
 class XmlRoot:
-    """The root element: `format` ("METS", …) is None for XML that is none of ours, `namespace` when it has none."""
+    """The root element of a format we know ("METS", …); `namespace` is None when it has none."""
 
-    format: str | None
+    format: str
     namespace: str | None
 
 
 def sniff(head: bytes) -> XmlRoot | None:
-    """The root element that the first bytes of a file open with; None when they are not XML up to there.
+    """The root element that the first bytes of a file open with; None when it is none of ours, or no XML.
 
     A file cut short after its root element began is still named: the head proves what it was meant to be.
     """
-    if not _starts_like_xml(head):
+    element = _root_element(head) if _starts_like_xml(head) else None
+    if element is None:
         return None
-    parser: etree.XMLPullParser = etree.XMLPullParser(
-        events=("start",), resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
-    )
-    for start in range(0, len(head), 4096):
-        try:
-            parser.feed(head[start : start + 4096])
-        except etree.XMLSyntaxError:
-            # what came before the error may hold the root element
-            return _first_root(parser)
-        if root := _first_root(parser):
-            return root
-    return None
+    name = etree.QName(element)
+    namespace = name.namespace
+    if namespace is None:
+        bare = _BARE_ROOTS.get(name.localname)
+        return XmlRoot(bare, None) if bare else None
+    if len(namespace) > _LONGEST_NAMESPACE:
+        return None
+    family = next((word for prefix, word in _FAMILIES if namespace.startswith(prefix)), None)
+    return XmlRoot(family, namespace) if family else None
 
 
 def _starts_like_xml(head: bytes) -> bool:
@@ -65,15 +64,21 @@ def _starts_like_xml(head: bytes) -> bool:
     return head[:1024].lstrip(_BLANK).startswith(b"<")
 
 
-def _first_root(parser: etree.XMLPullParser) -> XmlRoot | None:
-    try:
-        _, element = next(iter(parser.read_events()))
-    except (StopIteration, etree.XMLSyntaxError):
-        return None
-    assert isinstance(element, etree._Element)  # what a start event carries
-    name = etree.QName(element)
-    namespace = name.namespace
-    if namespace is None:
-        return XmlRoot(_BARE_ROOTS.get(name.localname), None)
-    family = (word for prefix, word in _FAMILIES if namespace.startswith(prefix))
-    return XmlRoot(next(family, None), namespace)
+def _root_element(head: bytes) -> etree._Element | None:
+    parser: etree.XMLPullParser = etree.XMLPullParser(
+        events=("start",), resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
+    )
+    for start in range(0, len(head), 4096):
+        try:
+            parser.feed(head[start : start + 4096])
+            broken = False
+        except etree.XMLSyntaxError:
+            broken = True  # what came before the error may hold the root element
+        try:
+            for _, element in parser.read_events():
+                return element if isinstance(element, etree._Element) else None
+        except etree.XMLSyntaxError:
+            broken = True
+        if broken:
+            return None
+    return None

@@ -7,6 +7,7 @@ expression and when the parent is gone), or when memory runs out; the parent rea
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -18,6 +19,7 @@ from typing import IO
 
 from preservation.facts import Basis, FormatFact
 from preservation.formats.limits import Limits
+from wording.message import printable
 
 OUT_OF_MEMORY = 75  # exit code
 
@@ -26,6 +28,8 @@ def main() -> None:
     """Serve until the input ends. The one argument is the limits as JSON."""
     limits = Limits(**json.loads(sys.argv[1]))
     answers = _keep_answers_clean()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a parent may have left it ignored or blocked
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     try:
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -50,10 +54,10 @@ def serve(limits: Limits, answers: IO[bytes]) -> None:
                 fact = engine.identify(file, name)
         except MemoryError:
             raise
-        except LimitReached as reason:
-            fact = replace(unknown, note=str(reason))
+        except LimitReached as limit:
+            fact = replace(unknown, note=str(limit))
         except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer about that file
-            fact = replace(unknown, note=f"{type(error).__name__}: {error}"[:300])
+            fact = replace(unknown, note=reason(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
         _send(answers, asdict(fact))
 
@@ -66,6 +70,15 @@ def open_regular(path: str) -> IO[bytes]:
         os.close(descriptor)
         raise OSError("not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def reason(error: Exception) -> str:
+    """The error in one short printable line, without the path."""
+    if not isinstance(error, OSError):
+        return printable(f"{type(error).__name__}: {error}")[:300]
+    if error.errno == errno.ELOOP:
+        return "a symbolic link; it is not followed"
+    return f"cannot be read: {error.strerror or error}"
 
 
 def _keep_answers_clean() -> IO[bytes]:
