@@ -1,0 +1,66 @@
+"""fetch.txt (RFC 8493 section 2.2.3): read and judged, never fetched. No network is ever touched."""
+
+from __future__ import annotations
+
+import re
+
+from preservation.bags.manifests import Bag, Manifest, decoded, is_safe
+from preservation.bags.tag_grammar import lines_of
+from wording import say
+
+_NAME = "fetch.txt"
+_LINE = re.compile(r"([^ \t]+)[ \t]+([^ \t]+)[ \t]+([^ \t].*)", re.DOTALL)
+_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f]+")
+_LENGTH = re.compile(r"-|[0-9]+", re.ASCII)
+
+
+def read_fetch(bag: Bag) -> None:
+    """Judge every line and fill `bag.fetched` (payload path → URL)."""
+    if _NAME not in bag.view.files:
+        return
+    for number, line in lines_of(bag.view, _NAME, bag.declared, bag.notes):
+        if line.strip(" \t") == "":
+            bag.notes.warning("tag-file-blank-line", say("Line {number} is blank.", number=number), _NAME)
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None or not _ABSOLUTE_URI.fullmatch(match[1]) or not _LENGTH.fullmatch(match[2]):
+            bag.notes.error(
+                "fetch-malformed",
+                say("Line {number} is not an absolute URL, a length (or “-”) and a path.", number=number),
+                _NAME,
+                seen=line[:200],
+            )
+            continue
+        _enter(bag, match[1], match[2], match[3].removeprefix("./"))
+
+
+def _enter(bag: Bag, url: str, length: str, written: str) -> None:
+    if not is_safe(written) or not written.startswith("data/"):
+        bag.notes.error(
+            "fetch-path-unsafe",
+            say("fetch.txt names this path, which is not a file of the payload folder data/."),
+            written,
+        )
+        return
+    path = decoded(bag, written, _NAME)
+    if path in bag.fetched:
+        bag.notes.warning("fetch-lists-twice", say("fetch.txt lists this file more than once."), path)
+    bag.fetched[path] = url
+    there = bag.view.files.get(path)
+    if there is not None and length not in ("-", str(there)):
+        bag.notes.warning(
+            "fetch-length-differs",
+            say("fetch.txt gives another length for this file."),
+            path,
+            expected=length,
+            seen=str(there),
+        )
+
+
+def judge_fetch(bag: Bag, manifests: list[Manifest]) -> None:
+    """Every file of fetch.txt must stand in every payload manifest (in one of them before BagIt 1.0)."""
+    for path in bag.fetched:
+        found = [path in m.absent or bag.names.find(path) in m.entries for m in manifests]
+        if not (all(found) if bag.declared.strict else any(found)):
+            text = say("fetch.txt lists this file, but a payload manifest does not, so it could never be checked.")
+            bag.notes.error("fetch-not-in-manifest", text, path)

@@ -1,0 +1,201 @@
+"""The checker's reading of text tag files (RFC 8493 sections 2.1.1, 2.2.2, 2.3): declaration, lines, bag-info.
+
+Promises: lines end at LF, CR or CRLF and at nothing else; only character sets that are plain text encodings are
+tried; what cannot be read is a finding, never skipped. Rules that came with BagIt 1.0 weigh less in older bags.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from preservation.bags.bag_view import READ_ERRORS, BagView
+from preservation.bags.report import Notes
+from wording import say
+
+VERSIONS = ("0.93", "0.94", "0.95", "0.96", "0.97", "1.0")
+LONGEST_LINE = 1 << 16  # characters; the longest path a file system takes is 4096 bytes
+_LONGEST_DECLARATION = 1000  # bytes
+_MOST_BAG_INFO = 16 << 20  # bytes
+
+# Python knows codecs that are no character sets (rot13, hex, idna…); only these names are tried.
+_ENCODINGS = frozenset(
+    {"utf-8", "ascii", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"}
+    | {f"iso8859-{n}" for n in range(1, 17)}
+    | {f"cp{n}" for n in (437, 850, 932, 949, 950, *range(1250, 1259))}
+    | {"shift_jis", "euc_jp", "iso2022_jp", "gb2312", "gbk", "gb18030", "big5", "euc_kr", "koi8-r", "koi8-u"}
+)
+_BYTE_ORDER_MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What bagit.txt says. `strict` is True for BagIt 1.0; `version` None when it could not be read."""
+
+    version: str | None = None
+    encoding: str = "utf-8"
+    strict: bool = True
+
+
+def read_declaration(view: BagView, notes: Notes) -> Declaration:
+    """bagit.txt (section 2.1.1). When it is at fault the rest of the bag is judged as BagIt 1.0 in UTF-8."""
+    path = "bagit.txt"
+    if path not in view.files:
+        notes.error("bagit-txt-missing", say("The bag declaration bagit.txt is missing, so this is no bag."), path)
+        return Declaration()
+    raw = read_bounded(view, path, _LONGEST_DECLARATION, notes)
+    if raw is None:
+        return Declaration()
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")  # only to show it
+    lines = re.split(r"\r\n|\r|\n", text)
+    if lines[-1] == "":
+        lines.pop()
+    exact = len(lines) == 2 and re.fullmatch(r"BagIt-Version: [0-9]+\.[0-9]+", lines[0])
+    exact = exact and re.fullmatch(r"Tag-File-Character-Encoding: [A-Za-z0-9._:+-]+", lines[1])
+    first = re.fullmatch(r"BagIt-Version[ \t]*:[ \t]*([0-9]+\.[0-9]+)[ \t]*", lines[0]) if lines else None
+    second = (
+        re.fullmatch(r"Tag-File-Character-Encoding[ \t]*:[ \t]*(\S+)[ \t]*", lines[1]) if len(lines) > 1 else None
+    )
+    version = first[1] if first else None
+    strict = version is None or not version.startswith("0.")
+    if not exact and (strict or second is None or len(lines) != 2):
+        notes.error(
+            "bagit-txt-malformed",
+            say("The bag declaration bagit.txt does not consist of exactly the two lines it must have."),
+            path,
+            expected="BagIt-Version: 1.0 / Tag-File-Character-Encoding: UTF-8",
+            seen=" / ".join(lines)[:200],
+        )
+    if version is not None and version not in VERSIONS:
+        notes.error(
+            "version-unsupported",
+            say("This version of BagIt is not known here, so the bag cannot be judged."),
+            path,
+            expected=", ".join(VERSIONS),
+            seen=version,
+        )
+    return Declaration(version, _encoding(second[1] if second else "UTF-8", notes), strict)
+
+
+def _encoding(name: str, notes: Notes) -> str:
+    try:
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        known = ""
+    if known not in _ENCODINGS:
+        notes.error(
+            "encoding-unsupported",
+            say("The character encoding that bagit.txt declares is not one that can be read here."),
+            "bagit.txt",
+            expected="UTF-8",
+            seen=name[:80],
+        )
+        return "utf-8"
+    if known not in ("utf-8", "ascii"):
+        notes.warning("encoding-not-utf8", say("The tag files should be in UTF-8."), "bagit.txt", seen=name)
+    return known
+
+
+def read_bounded(view: BagView, path: str, most: int, notes: Notes) -> bytes | None:
+    """The bytes of a tag file of at most `most` bytes; None (noted) when longer or unreadable."""
+    try:
+        with view.open(path) as stream:
+            raw = stream.read(most + 1)
+    except READ_ERRORS as error:
+        notes.error("file-unreadable", say("This file cannot be read."), path, seen=str(error))
+        return None
+    if len(raw) > most:
+        notes.error("tag-file-too-long", say("This tag file is far longer than one of its kind can be."), path)
+        return None
+    return raw
+
+
+def lines_of(view: BagView, path: str, declared: Declaration, notes: Notes) -> Iterator[tuple[int, str]]:
+    """Numbered lines of a text tag file, without their ends. Stops with a finding at what cannot be decoded."""
+    try:
+        if not _marks_are_right(view, path, declared, notes):
+            return
+        with view.open(path) as raw:
+            text = io.TextIOWrapper(raw, encoding=declared.encoding, newline=None)
+            number = 0
+            while line := text.readline(LONGEST_LINE + 1):
+                number += 1
+                if len(line) > LONGEST_LINE:
+                    notes.error("tag-file-malformed", say("Line {number} is far too long.", number=number), path)
+                    return
+                yield (
+                    number,
+                    line.removeprefix("\ufeff").removesuffix("\n") if number == 1 else line.removesuffix("\n"),
+                )
+    except UnicodeError as error:
+        notes.error(
+            "tag-file-undecodable",
+            say("This tag file is not written in the encoding that bagit.txt declares, so it cannot be checked."),
+            path,
+            expected=declared.encoding,
+            seen=str(error),
+        )
+    except READ_ERRORS as error:
+        notes.error("file-unreadable", say("This file cannot be read."), path, seen=str(error))
+
+
+def _marks_are_right(view: BagView, path: str, declared: Declaration, notes: Notes) -> bool:
+    with view.open(path) as stream:
+        start = stream.read(4)
+    if declared.encoding == "utf-8" and start.startswith(codecs.BOM_UTF8):
+        broken = say("This tag file begins with a byte-order mark, which a UTF-8 tag file must not have.")
+        notes.rule(declared.strict, "tag-file-bom", broken, path)
+    marks = _BYTE_ORDER_MARKS.get(declared.encoding)
+    if marks and start and not start.startswith(marks):
+        notes.error(
+            "tag-file-undecodable",
+            say("This tag file lacks the byte-order mark that its encoding needs, so it cannot be read for sure."),
+            path,
+            expected=declared.encoding,
+            seen=start.hex(),
+        )
+        return False
+    return True
+
+
+def read_bag_info(view: BagView, declared: Declaration, notes: Notes) -> tuple[tuple[str, str], ...]:
+    """The elements of bag-info.txt (section 2.2.2) in their order; package-info.txt before 0.96."""
+    path = "bag-info.txt"
+    if path not in view.files and declared.version in ("0.93", "0.94", "0.95"):
+        path = "package-info.txt"
+    if path not in view.files:
+        return ()
+    if view.files[path] > _MOST_BAG_INFO:
+        notes.error("tag-file-too-long", say("This tag file is far longer than one of its kind can be."), path)
+        return ()
+    elements: list[tuple[str, str]] = []
+    shape = _STRICT_ELEMENT if declared.strict else _LOOSE_ELEMENT
+    for number, line in lines_of(view, path, declared, notes):
+        if line.strip(" \t") == "":
+            notes.warning("tag-file-blank-line", say("Line {number} is blank.", number=number), path)
+        elif line[0] in " \t" and elements:
+            label, value = elements[-1]
+            elements[-1] = (label, value + "\n" + line.strip(" \t"))
+        elif match := shape.fullmatch(line):
+            elements.append((match[1], match[2]))
+        else:
+            notes.error(
+                "bag-info-malformed",
+                say("Line {number} is not a label, a colon, one blank and a value.", number=number),
+                path,
+                seen=line[:200],
+            )
+    return tuple(elements)
+
+
+_STRICT_ELEMENT = re.compile(r"([^:\s](?:[^:]*[^:\s])?):[ \t](.*)", re.DOTALL)
+_LOOSE_ELEMENT = re.compile(r"([^:\s](?:[^:]*?[^:\s])?)[ \t]*:[ \t]*(.*)", re.DOTALL)
