@@ -1,0 +1,227 @@
+"""Decides whether a package is accepted: what was found while reading it, seen with the policy's eyes.
+
+Takes findings and facts, gives all findings back with the weight they have under this policy. An ERROR that no
+waiver covers rejects. Nothing is left out: a waived or a tolerated finding stays, as a warning. What makes a package unsafe to
+store cannot be waived.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from policies.model import DescriptorRule, FormatRule, Holey, Policy, SuppliedChecksums, Then, Waiver, When
+from preservation.facts import Basis, FormatFact
+from preservation.findings import Finding, Severity
+from wording import say
+
+# A million files of an unknown format make this many findings and one that counts the others.
+SHOWN_FORMATS = 1000
+
+_ABSENT = frozenset({"file-missing", "supplied-file-missing"})
+# Follow from absent files and say nothing more than they do.
+_ABOUT_ABSENT = frozenset({"oxum-differs"})
+
+# The findings an officer may answer for. All others would let in what cannot be stored whole or read again.
+WAIVABLE = frozenset(
+    {
+        "checksums-required",
+        "descriptor-invalid",
+        "descriptor-missing",
+        "digest-differs",
+        "file-missing",
+        "file-unexpected",
+        "format-empty",
+        "format-extension-only",
+        "format-failed",
+        "format-mismatch",
+        "format-rejected",
+        "format-unknown",
+        "litter-refused",
+        "oxum-differs",
+        "supplied-digest-differs",
+        "supplied-file-missing",
+        "supplied-file-unlisted",
+        "supplied-list-unreadable",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """A finding that would have rejected the package, and the waiver that kept it from doing so."""
+
+    finding: Finding
+    waiver: Waiver
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`findings` carry the weight they have under the policy; `review` asks a person to look at an accepted package."""
+
+    accepted: bool
+    review: bool
+    findings: tuple[Finding, ...]
+    waived: tuple[Waived, ...]
+
+
+def decide(
+    policy: Policy,
+    findings: Iterable[Finding],
+    *,
+    supplied_kind: str,
+    descriptor_given: bool,
+    descriptor_findings: Iterable[Finding] = (),
+    formats: Iterable[FormatFact] = (),
+    now: datetime,
+) -> Decision:
+    """The decision on one package.
+
+    `findings` are those of receiving the package, of its supplied checksums and of the bag it came as;
+    `supplied_kind` is "none" when no checksums came with it. `formats` is read once and may be long.
+    """
+    rules = policy.acceptance
+    today = now.date()
+    given = _tolerated(list(findings), policy)
+    if supplied_kind == "none" and rules.supplied_checksums is SuppliedChecksums.REQUIRE:
+        given.append(_checksums_required())
+    given.extend(_about_descriptor(policy, descriptor_findings, given=descriptor_given))
+    waived: list[Waived] = []
+    weighed = [_weigh(finding, rules.waivers, today=today, waived=waived) for finding in given]
+    review, by_format = _about_formats(policy, formats, today=today, waived=waived)
+    weighed += [*by_format, *_expired(weighed, rules.waivers, today=today)]
+    return Decision(
+        accepted=all(finding.severity is not Severity.ERROR for finding in weighed),
+        review=review,
+        findings=tuple(weighed),
+        waived=tuple(waived),
+    )
+
+
+def _tolerated(findings: list[Finding], policy: Policy) -> list[Finding]:
+    """The findings with the weight that `holey` and `supplied_checksums` give them."""
+    weights: dict[str, Severity] = {}
+    if policy.acceptance.holey is Holey.RECORD and any(finding.code in _ABSENT for finding in findings):
+        weights.update(dict.fromkeys(_ABSENT | _ABOUT_ABSENT, Severity.WARNING))
+    if policy.acceptance.supplied_checksums is SuppliedChecksums.REQUIRE:
+        weights["supplied-file-unlisted"] = Severity.ERROR
+    return [replace(finding, severity=weights.get(finding.code, finding.severity)) for finding in findings]
+
+
+def _checksums_required() -> Finding:
+    message = say(
+        "No checksums came with the package, and the policy asks for them. Ask the producer for a checksum list of all files."
+    )
+    return Finding("checksums-required", Severity.ERROR, message, expected="checksum list, bag manifest", seen="none")
+
+
+def _about_descriptor(policy: Policy, findings: Iterable[Finding], *, given: bool) -> Iterator[Finding]:
+    rule = policy.acceptance.descriptor
+    if rule is DescriptorRule.IGNORE:
+        return
+    if rule is DescriptorRule.REQUIRED and not given:
+        message = say("The package has no descriptor, and the policy asks for one.")
+        yield Finding(
+            "descriptor-missing", Severity.ERROR, message, expected="metadata.json | metadata.yaml", seen="none"
+        )
+    yield from findings
+
+
+def _weigh(finding: Finding, waivers: Iterable[Waiver], *, today: date, waived: list[Waived]) -> Finding:
+    if finding.severity is not Severity.ERROR or finding.code not in WAIVABLE:
+        return finding
+    for waiver in waivers:
+        if today <= waiver.until and _covers(waiver, finding):
+            waived.append(Waived(finding, waiver))
+            return replace(finding, severity=Severity.WARNING)
+    return finding
+
+
+def _covers(waiver: Waiver, finding: Finding) -> bool:
+    if waiver.code != finding.code:
+        return False
+    return waiver.path is None or (finding.path is not None and fnmatch.fnmatchcase(finding.path, waiver.path))
+
+
+def _expired(findings: Iterable[Finding], waivers: Iterable[Waiver], *, today: date) -> Iterator[Finding]:
+    """Waivers that would have helped and no longer hold: the officer would look for the reason for long."""
+    refused = [finding for finding in findings if finding.severity is Severity.ERROR]
+    for waiver in waivers:
+        if today > waiver.until and any(_covers(waiver, finding) for finding in refused):
+            message = say(
+                "The waiver of `{code}` by {by} held until {until} and no longer counts.",
+                code=waiver.code,
+                by=waiver.by,
+                until=waiver.until.isoformat(),
+            )
+            yield Finding("waiver-expired", Severity.INFO, message, path=waiver.path)
+
+
+def _about_formats(
+    policy: Policy, formats: Iterable[FormatFact], *, today: date, waived: list[Waived]
+) -> tuple[bool, list[Finding]]:
+    shown: list[Finding] = []
+    counts: Counter[tuple[str, Severity]] = Counter()
+    review = False
+    for fact in formats:
+        rule = next((rule for rule in policy.acceptance.formats if _fits(rule, fact)), None)
+        if rule is None or rule.then is Then.ACCEPT:
+            continue
+        finding = _weigh(_format_finding(fact, rule), policy.acceptance.waivers, today=today, waived=waived)
+        review = review or rule.then is Then.REVIEW
+        kind = (finding.code, finding.severity)
+        counts[kind] += 1
+        if counts[kind] <= SHOWN_FORMATS:
+            shown.append(finding)
+    for (code, severity), count in counts.items():
+        if count > SHOWN_FORMATS:
+            message = say("{count} more files have the same finding.", count=count - SHOWN_FORMATS)
+            shown.append(Finding(code, severity, message))
+    return review, shown
+
+
+def _fits(rule: FormatRule, fact: FormatFact) -> bool:
+    if rule.puids and fact.puid not in rule.puids:
+        return False
+    match rule.when:
+        case None | When.ANY:
+            return True
+        case When.UNKNOWN:
+            return fact.basis is Basis.NONE
+        case When.EMPTY:
+            return fact.basis is Basis.EMPTY
+        case When.MISMATCH:
+            return fact.extension_mismatch
+        case When.EXTENSION_ONLY:
+            return fact.basis is Basis.EXTENSION
+        case When.FAILED:
+            return fact.basis is Basis.FAILED
+
+
+def _format_finding(fact: FormatFact, rule: FormatRule) -> Finding:
+    """What is said of one file; the most particular thing that is true of it."""
+    seen = fact.puid or fact.basis.value
+    severity = Severity.ERROR if rule.then is Then.REJECT else Severity.WARNING
+    expected = rule.reason
+    if fact.basis is Basis.FAILED:
+        message = say("The format could not be identified within the limits of time and memory.")
+        return Finding("format-failed", severity, message, fact.path, expected, seen)
+    if fact.basis is Basis.EMPTY:
+        return Finding("format-empty", severity, say("The file is empty."), fact.path, expected, seen)
+    if fact.basis is Basis.NONE:
+        return Finding("format-unknown", severity, say("The format is unknown."), fact.path, expected, seen)
+    name = fact.name or seen
+    if fact.extension_mismatch and rule.when is When.MISMATCH:
+        message = say("The content is {format}, and the file name says otherwise.", format=name)
+        return Finding("format-mismatch", severity, message, fact.path, expected, seen)
+    if fact.basis is Basis.EXTENSION and rule.when is When.EXTENSION_ONLY:
+        message = say("Only the file name says that this is {format}.", format=name)
+        return Finding("format-extension-only", severity, message, fact.path, expected, seen)
+    if rule.then is Then.REJECT:
+        message = say("The policy does not accept the format {format}.", format=name)
+        return Finding("format-rejected", severity, message, fact.path, expected, seen)
+    message = say("The policy asks to note files of the format {format}.", format=name)
+    return Finding("format-noted", severity, message, fact.path, expected, seen)
