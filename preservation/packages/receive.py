@@ -1,0 +1,264 @@
+"""Receive a claimed package: every byte of the source is read once, copied, hashed and counted.
+
+What cannot be taken in becomes a finding and the rest is still received, so that the producer hears all
+reasons at once. Only what cannot be read as a package at all raises. The source is opened read-only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from preservation.errors import PackageUnreadable
+from preservation.facts import FileFact, Form
+from preservation.findings import Finding, Severity
+from preservation.inventory import load_file, write_facts
+from preservation.packages import names
+from preservation.packages.arrange import arrange
+from preservation.packages.copying import Inbox
+from preservation.packages.entries import BadEntry, Entry, Kind, Notes
+from preservation.packages.folders import (
+    Listed,
+    as_entry,
+    changed,
+    compare,
+    list_folder,
+    load_listed,
+    unreadable,
+)
+from preservation.packages.limits import Limits
+from preservation.packages.litter import Litter, is_litter
+from preservation.packages.received import Received
+from preservation.packages.submission import Submission, is_gzip
+from preservation.packages.tars import read_tar
+from preservation.packages.zips import check_zip, read_zip
+from preservation.progress import Progress
+from wording import say
+
+STEP = "receive"
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every step of one reception needs."""
+
+    submission: Submission
+    algorithms: frozenset[str]
+    litter: Litter
+    limits: Limits
+    progress: Progress
+    notes: Notes
+
+
+def receive(
+    submission: Submission,
+    *,
+    algorithms: frozenset[str],
+    litter: Litter,
+    progress: Progress,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Received:
+    """Take the package into the submission's staging folder.
+
+    Raises PackageUnreadable (with all findings so far) when it cannot be read as a package or passes the limits,
+    and OSError when our own disk is full or fails; then nothing but the staging folder is left to release.
+    """
+    work = _Work(submission, algorithms | {"sha256"}, litter, limits, progress, Notes())
+    (submission.folder / "received").mkdir()
+    take = {Form.FOLDER: _from_folder, Form.ZIP: _from_zip, Form.TAR: _from_tar}[submission.form]
+    arrived = write_facts(submission.folder / "arrived.jsonl", take(work), load_file)
+    received = arrange(submission, arrived, litter=litter, notes=work.notes)
+    arrived.path.unlink()
+    return received
+
+
+def _from_folder(work: _Work) -> Iterator[FileFact]:
+    source = work.submission.source
+    listing = write_facts(work.submission.folder / "listing.jsonl", list_folder(source, try_open=True), load_listed)
+    total = _look_over(listing, work)
+    _check_room(work.submission.folder, total)
+    work.progress.begin(STEP, total)
+    entries = (as_entry(source, listed) for listed in listing if listed.problem is None)
+    yield from _take_all(entries, work, moved=work.progress.advance)
+    for finding in compare(iter(listing), list_folder(source, try_open=False)):
+        work.notes.add(finding)
+    listing.path.unlink()
+
+
+def _look_over(listing: Iterable[Listed], work: _Work) -> int:
+    """The bytes to come; all that is unreadable is named before anything is copied."""
+    total, count, stop = 0, 0, False
+    for listed in listing:
+        total += listed.stamp[2]
+        count += 1
+        if listed.problem is None:
+            continue
+        path = names.decode(listed.name)
+        finding = unreadable(path, problem=listed.problem)
+        if is_litter(path) and work.litter is not Litter.REJECT:
+            message = say("System litter that cannot be read ({problem}) was left out.", problem=listed.problem)
+            finding = Finding("litter-unreadable", Severity.WARNING, message, path=path, seen=listed.problem)
+        else:
+            stop = True
+        work.notes.add(finding)
+    if stop:
+        raise PackageUnreadable(work.notes.errors())
+    if count > work.limits.entries:
+        message = say(
+            "The package holds {seen} files and folders; at most {limit} are accepted.",
+            seen=count,
+            limit=work.limits.entries,
+        )
+        raise PackageUnreadable([Finding("package-too-large", Severity.ERROR, message)])
+    return total
+
+
+def _from_zip(work: _Work) -> Iterator[FileFact]:
+    with _archive(work) as (file, size):
+        check_zip(file, limits=work.limits)
+        total = sum(entry.size for entry in read_zip(file, limits=work.limits))
+        _check_room(work.submission.folder, min(total, work.limits.ratio * size + work.limits.ratio_from))
+        work.progress.begin(STEP, total)
+        count = _counter(work, size)
+
+        def moved(amount: int) -> None:
+            work.progress.advance(amount)
+            count(amount)
+
+        yield from _take_all(read_zip(file, limits=work.limits), work, moved=moved)
+
+
+def _from_tar(work: _Work) -> Iterator[FileFact]:
+    zipped = is_gzip(work.submission.source)
+    with _archive(work) as (file, size):
+        work.progress.begin(STEP, None if zipped else size)
+        entries = read_tar(file, zipped=zipped, limits=work.limits, counted=_counter(work, size))
+        yield from _take_all(entries, work, moved=work.progress.advance)
+
+
+def _take_all(entries: Iterable[Entry], work: _Work, *, moved: Callable[[int], None]) -> Iterator[FileFact]:
+    archive = work.submission.form is not Form.FOLDER
+    with Inbox(work.submission.folder / "received") as inbox:
+        for entry in entries:
+            path = names.decode(entry.name, text=entry.text)
+            if archive and entry.kind is Kind.FOLDER and path in ("", "."):
+                continue  # the folder that was packed, naming itself
+            noticed = _judge(entry, path, archive=archive, limits=work.limits)
+            for finding in noticed:
+                work.notes.add(finding)
+            if any(finding.severity is Severity.ERROR for finding in noticed):
+                continue
+            try:
+                fact = _take(entry, path, inbox, algorithms=work.algorithms, moved=moved)
+            except BadEntry as bad:
+                work.notes.add(bad.finding)
+                continue
+            if fact is not None:
+                yield fact
+
+
+def _judge(entry: Entry, path: str, *, archive: bool, limits: Limits) -> list[Finding]:
+    """What is to be said of an entry before its content is read; an ERROR keeps it out."""
+    if archive and (finding := names.unsafe(path)):
+        return [finding]
+    if entry.kind is Kind.LINK:
+        return [names.link_finding(path, target=names.decode(entry.target or b""))]
+    if entry.kind is Kind.SPECIAL:
+        return [names.special_finding(path)]
+    if finding := names.not_storable(path, limits=limits):
+        return [finding]
+    if entry.kind is Kind.FOLDER:
+        return []
+    noticed = names.warnings(path)
+    if path.encode() != entry.name:
+        noticed.append(names.decoded_finding(path, name=entry.name))
+    return noticed
+
+
+def _take(
+    entry: Entry, path: str, inbox: Inbox, *, algorithms: frozenset[str], moved: Callable[[int], None]
+) -> FileFact | None:
+    if entry.kind is Kind.FOLDER:
+        inbox.make_folder(path)
+        return None
+    with entry.pieces() as pieces:
+        size, digests = inbox.write(path, pieces, algorithms=algorithms, moved=moved)
+    return FileFact(path, size, digests, original_name=None if path.encode() == entry.name else entry.name)
+
+
+class _SourceFile:
+    """The producer's archive, read-only. An error of its disk is the package's, not ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self.before = _stamp(self._file.fileno())
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            raise _unreadable(error) from error
+
+    def seek(self, at: int, whence: int = 0, /) -> int:
+        return self._file.seek(at, whence)
+
+    def changed(self) -> bool:
+        return _stamp(self._file.fileno()) != self.before
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _stamp(descriptor: int) -> tuple[int, int, int]:
+    seen = os.fstat(descriptor)
+    return (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+
+
+def _unreadable(error: OSError) -> PackageUnreadable:
+    message = say(
+        "This cannot be read ({problem}). Check the rights and the disk it is on.", problem=error.strerror or "?"
+    )
+    return PackageUnreadable([Finding("source-unreadable", Severity.ERROR, message)], detail=str(error))
+
+
+@contextmanager
+def _archive(work: _Work) -> Iterator[tuple[_SourceFile, int]]:
+    """The archive and its size in bytes; noticed when it changed while it was open."""
+    try:
+        file = _SourceFile(work.submission.source)
+    except OSError as error:
+        raise _unreadable(error) from error
+    with closing(file):
+        yield file, file.before[1]
+        if file.changed():
+            work.notes.add(changed(work.submission.source.name))
+
+
+def _counter(work: _Work, packed: int) -> Callable[[int], None]:
+    """Counts what comes out of an archive of `packed` bytes; raises PackageUnreadable past the limits."""
+    limits, out = work.limits, 0
+
+    def count(amount: int) -> None:
+        nonlocal out
+        out += amount
+        if out > limits.total_bytes or (out > limits.ratio_from and out > packed * limits.ratio):
+            message = say(
+                "The archive unpacks to far more than it should ({seen} bytes from {packed} bytes so far). "
+                "It was stopped: ask for the package as a folder.",
+                seen=out,
+                packed=packed,
+            )
+            raise PackageUnreadable([Finding("package-too-large", Severity.ERROR, message)])
+
+    return count
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    """Raise OSError (ENOSPC) before anything is copied when the package cannot fit."""
+    if needed > shutil.disk_usage(folder).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
