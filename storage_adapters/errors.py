@@ -1,6 +1,7 @@
 """Why a store could not do its work. One class per different reaction.
 
 StorageError
+├── KeyRefused          the key is one that no store of ours takes; nothing was asked of the store
 ├── ObjectNotFound      nothing stands under this key
 ├── ObjectExists        something stands there already; a store never replaces
 ├── ObjectDamaged       the bytes are not the ones promised; nothing was stored
@@ -11,11 +12,15 @@ StorageError
 
 from __future__ import annotations
 
-from wording import Explained
+from wording import Explained, say
 
 
 class StorageError(Explained):
     """A store could not do its work."""
+
+
+class KeyRefused(StorageError, ValueError):
+    """The key breaks the rules of `keys.check_key`; refused before any I/O, alike in every adapter."""
 
 
 class ObjectNotFound(StorageError):
@@ -40,3 +45,28 @@ class StorageDenied(StorageError):
 
 class StorageUnavailable(StorageError):
     """The store cannot be reached or does not answer; the flow may try again."""
+
+
+def not_found(store: str, key: str, *, detail: str | None = None) -> ObjectNotFound:
+    """The same words in every adapter for a key under which nothing stands."""
+    return ObjectNotFound(
+        say("The store “{store}” has no object “{key}”.", store=store, key=key),
+        where=place(store, key),
+        next_step=say("Audit this replica; if the object is missing, repair it from another replica."),
+        detail=detail,
+    )
+
+
+def already_exists(store: str, key: str, *, detail: str | None = None) -> ObjectExists:
+    """The same words in every adapter for a key that is taken."""
+    return ObjectExists(
+        say("The store “{store}” already has an object “{key}”; it was left as it is.", store=store, key=key),
+        where=place(store, key),
+        next_step=say("Nothing is lost. Audit this replica to learn whether the object is the right one."),
+        detail=detail,
+    )
+
+
+def place(store: str, key: str) -> str:
+    """Where, for `Explained.where`: the store's name and the key."""
+    return f"{store}: {key}"

@@ -13,6 +13,7 @@
 - Capabilities are probed, not assumed.
 
 `erase` stands on a type of its own, so that the type checker proves that ingest and audit cannot delete.
+docs/reference/stores.md says what each clause means where the network can lose an answer.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 
 class Reader(Protocol):
     """A source or an opened object: anything with `read`. An empty answer means the end, and nothing else."""
 
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes (all that is left when negative); fewer is allowed, none means the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class ObjectStat:
     """What a store says of one object.
 
     `checksums` holds only checksums that the provider computed itself over the bytes it received
-    (algorithm name in lower case → hex), never a label that we wrote; empty when it has none.
+    (algorithm name in lower case → hex), never a label that we wrote; empty when it has none, and in lists.
     """
 
     key: str
@@ -51,7 +54,7 @@ class Capabilities:
     checksums: tuple[str, ...]  # algorithms the provider computes, verifies and returns
     object_lock: bool
     versioning: bool
-    notes: tuple[str, ...] = ()  # plain sentences about what is missing and how it is made up for
+    notes: tuple[str, ...] = ()  # what the provider answered, word for word; `capabilities.describe` explains
 
 
 class Store(Protocol):
@@ -59,18 +62,34 @@ class Store(Protocol):
 
     name: str
 
-    def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None: ...
+    def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
+        """Keep the `size` bytes of the source, whose SHA-256 (hex) is promised, under a free key.
 
-    def open(self, key: str) -> AbstractContextManager[Reader]: ...
+        Raises KeyRefused, ObjectExists, ObjectDamaged, StorageFull, StorageDenied, StorageUnavailable,
+        and whatever the source raises.
+        """
 
-    def stat(self, key: str) -> ObjectStat: ...
+    def open(self, key: str) -> AbstractContextManager[Reader]:
+        """The bytes of one object. Raises ObjectNotFound on entering; StorageUnavailable on a cut read."""
 
-    def list(self, prefix: str) -> Iterator[ObjectStat]: ...
+    def stat(self, key: str) -> ObjectStat:
+        """Size and provider's checksums of one object. Raises ObjectNotFound."""
 
-    def capabilities(self) -> Capabilities: ...
+    def list(self, prefix: str) -> Iterator[ObjectStat]:
+        """Every object whose key starts with the prefix, sorted by key bytes.
+
+        The prefix is empty or ends in `/`, so that `v1/` never takes in `v10/`; otherwise KeyRefused.
+        """
+
+    def capabilities(self) -> Capabilities:
+        """What this store was seen to do; probes it when that is not known yet."""
 
 
 class ErasableStore(Store, Protocol):
     """A store opened for repair or tidying: the only type that can erase."""
 
-    def erase(self, key: str) -> None: ...
+    def erase(self, key: str) -> None:
+        """Remove one object. Raises ObjectNotFound."""
+
+    def drop_unfinished(self, prefix: str, *, started_before: datetime) -> int:
+        """Remove what broken-off puts left behind (never an object); returns how many remains there were."""

@@ -1,0 +1,298 @@
+"""A store in a bucket of any S3-compatible service.
+
+Promises the contract as far as the service goes: what it can do is probed once, and where it has no
+conditions or checksums we look before we put and look again after. No retry inside, every wait has an end.
+Refuses to trust an ETag, or a checksum that the service was not seen to verify.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from storage_adapters import s3_probing
+from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable, already_exists, not_found, place
+from storage_adapters.keys import check_key, check_prefix
+from storage_adapters.s3_errors import ERRORS, explain_s3_errors, status_of
+from storage_adapters.s3_reading import OpenedBody, whole_sha256
+from storage_adapters.settings import MIB, S3Settings
+from storage_adapters.store import Capabilities, ObjectStat, Reader
+from storage_adapters.verifying import VerifyingReader
+from wording import say
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MOST_PARTS = 10_000
+
+
+class S3Store:
+    """Objects in one bucket. `capabilities` as recorded by an earlier probe, or None to probe at first need."""
+
+    def __init__(self, name: str, settings: S3Settings, *, capabilities: Capabilities | None = None) -> None:
+        self.name = name
+        self._settings = settings
+        self._bucket = settings.bucket
+        self._capabilities = capabilities
+        self._probing = threading.Lock()
+        with self._asking(""):
+            self._client = _client(name, settings)
+
+    def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
+        """See Store.put: one request up to `part_size`, a multipart upload above it."""
+        check_key(key)
+        can = self.capabilities()
+        reader = VerifyingReader(source, size=size, sha256=sha256, store=self.name, key=key)
+        if size <= self._settings.part_size:
+            self._put_whole(key, reader, size=size, sha256=sha256)
+        else:
+            self._put_parts(key, reader, size=size)
+        if "sha256" not in can.checksums:
+            self._look_after(key, size)
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[Reader]:
+        """See Store.open."""
+        check_key(key)
+        with self._asking(key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+        with closing(OpenedBody(answer, store=self.name, key=key, settings=self._settings)) as body:
+            yield body
+
+    def stat(self, key: str) -> ObjectStat:
+        """See Store.stat."""
+        check_key(key)
+        answer = self._head(key)
+        if answer is None:
+            self._refuse_missing_bucket()
+            raise not_found(self.name, key)
+        return ObjectStat(key, int(answer["ContentLength"]), self._checksums(answer))
+
+    def list(self, prefix: str) -> Iterator[ObjectStat]:
+        """See Store.list. Holds one page in memory; a list that is cut or out of order raises."""
+        check_prefix(prefix)
+        last = b""
+        page: Mapping[str, Any] = {"IsTruncated": True}
+        while page["IsTruncated"]:
+            token = page.get("NextContinuationToken")
+            with self._asking(prefix):
+                page = self._client.list_objects_v2(
+                    Bucket=self._bucket,
+                    Prefix=prefix,
+                    MaxKeys=self._settings.page_size,
+                    **({"ContinuationToken": token} if token else {}),
+                )
+            for entry in page.get("Contents", ()):
+                key = entry["Key"]
+                if not last < key.encode() or not key.startswith(prefix):
+                    raise self._bad_list(key, f"{key!r} came after {last!r}")
+                last = key.encode()
+                yield ObjectStat(key, entry["Size"])
+            if page["IsTruncated"] and page.get("NextContinuationToken") in {None, "", token}:
+                raise self._bad_list(prefix, "more was announced, but not how to ask for it")
+
+    def capabilities(self) -> Capabilities:
+        """See Store.capabilities. Raises StorageDenied or StorageUnavailable when the probe cannot be made."""
+        with self._probing:
+            if self._capabilities is None:
+                with self._asking(""):
+                    self._capabilities = s3_probing.probe(self._client, self._bucket)
+            return self._capabilities
+
+    def erase(self, key: str) -> None:
+        """See ErasableStore.erase. In a bucket with versions the older version stays behind a delete marker."""
+        self.stat(key)
+        with self._asking(key):
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def drop_unfinished(self, prefix: str, *, started_before: datetime) -> int:
+        """See ErasableStore.drop_unfinished: aborts multipart uploads of keys below the prefix."""
+        check_prefix(prefix)
+        dropped = 0
+        with self._asking(prefix):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
+            for upload in [upload for page in pages for upload in page.get("Uploads", ())]:
+                if upload["Key"].startswith(prefix) and upload["Initiated"] < started_before:
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+                    dropped += 1
+        return dropped
+
+    def _put_whole(self, key: str, reader: VerifyingReader, *, size: int, sha256: str) -> None:
+        can = self.capabilities()
+        body: Any = reader.read_block(size)
+        reader.finish()
+        extra: dict[str, Any] = {"IfNoneMatch": "*"} if can.conditional_create else {}
+        if "sha256" in can.checksums:
+            extra["ChecksumSHA256"] = _base64(bytes.fromhex(sha256))
+        if not can.conditional_create:
+            self._refuse_taken(key)
+        with self._asking(key):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **extra)
+
+    def _put_parts(self, key: str, reader: VerifyingReader, *, size: int) -> None:
+        can = self.capabilities()
+        self._refuse_taken(key)  # before gigabytes travel, even where completing is conditional
+        algorithm: dict[str, Any] = {"ChecksumAlgorithm": "SHA256"} if "sha256" in can.checksums else {}
+        with self._asking(key):
+            upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **algorithm)["UploadId"]
+        try:
+            parts = self._upload_parts(key, upload, reader, size=size)
+            reader.finish()
+            if not can.conditional_multipart:
+                self._refuse_taken(key)
+            condition: dict[str, Any] = {"IfNoneMatch": "*"} if can.conditional_multipart else {}
+            with self._asking(key):
+                self._client.complete_multipart_upload(
+                    Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
+                )
+        except BaseException as error:  # Ctrl-C too: nothing half-visible, nothing that goes on costing money
+            self._abort(key, upload, error)
+            raise
+
+    def _upload_parts(self, key: str, upload: str, reader: VerifyingReader, *, size: int) -> Sequence[Any]:
+        checksums = "sha256" in self.capabilities().checksums
+        part_size = _part_size(size, least=self._settings.part_size)
+        parts = []
+        for number, start in enumerate(range(0, size, part_size), start=1):
+            body: Any = reader.read_block(min(part_size, size - start))
+            sums: dict[str, Any] = {"ChecksumSHA256": _base64(hashlib.sha256(body).digest())} if checksums else {}
+            with self._asking(key):
+                answer = self._client.upload_part(
+                    Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=body, **sums
+                )
+            parts.append({"PartNumber": number, "ETag": answer["ETag"], **sums})
+        return parts
+
+    def _abort(self, key: str, upload: str, error: BaseException) -> None:
+        try:
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+        except ERRORS as failure:
+            error.add_note(f"The unfinished upload {upload} of {key!r} could not be aborted: {failure}")
+
+    def _head(self, key: str) -> Mapping[str, Any] | None:
+        """The answer to HEAD, None when nothing stands there."""
+        with self._asking(key):
+            try:
+                return self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+            except ClientError as error:
+                if status_of(error) == 404:
+                    return None
+                # An answer to HEAD has no body, so it cannot say why; a list that fails the same way can.
+                self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+                raise
+
+    def _refuse_missing_bucket(self) -> None:
+        """HEAD says 404 for a missing bucket too, and an audit must not take that for missing objects."""
+        try:
+            self._client.head_bucket(Bucket=self._bucket)
+        except ClientError as error:
+            if status_of(error) == 404:
+                error.response["Error"]["Code"] = "NoSuchBucket"
+                with self._asking(""):
+                    raise
+        except ERRORS:
+            with self._asking(""):
+                raise
+
+    def _refuse_taken(self, key: str) -> None:
+        if self._head(key) is not None:
+            raise already_exists(self.name, key)
+
+    def _look_after(self, key: str, size: int) -> None:
+        """Where the service keeps no checksum, at least the size must be right; else take the object away again."""
+        answer = self._head(key)
+        seen = None if answer is None else int(answer["ContentLength"])
+        if seen == size:
+            return
+        if seen is not None:
+            with self._asking(key):
+                self._client.delete_object(Bucket=self._bucket, Key=key)
+        raise StorageUnavailable(
+            say(
+                "The store “{store}” said it had stored “{key}”, but it had not stored it whole.",
+                store=self.name,
+                key=key,
+            ),
+            where=place(self.name, key),
+            expected=f"{size} bytes",
+            seen="nothing" if seen is None else f"{seen} bytes",
+            next_step=say("Run the same command again. If it happens again, do not use this store."),
+        )
+
+    def _checksums(self, answer: Mapping[str, Any]) -> dict[str, str]:
+        sha256 = whole_sha256(answer)
+        if sha256 is None:
+            return {}
+        try:
+            verifies = "sha256" in self.capabilities().checksums
+        except StorageDenied:  # we may only read, so it cannot be probed; what was not probed is not believed
+            verifies = False
+        return {"sha256": sha256} if verifies else {}
+
+    def _bad_list(self, key: str, detail: str) -> StorageError:
+        return StorageError(
+            say("The store “{store}” does not list its objects completely and in order.", store=self.name),
+            where=place(self.name, key),
+            next_step=say("Check this store with: vankho store check {store}", store=self.name),
+            detail=detail,
+        )
+
+    def _asking(self, key: str) -> AbstractContextManager[None]:
+        return explain_s3_errors(self.name, key, self._settings)
+
+
+def _client(name: str, settings: S3Settings) -> S3Client:
+    # when_required: the checksums that SDKs add by themselves break many services; we send the SHA-256 that we
+    # know, and sign the payload, so that a service without checksums too refuses a body that changed on the way.
+    config = Config(
+        signature_version="s3v4",
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        max_pool_connections=32,
+        tcp_keepalive=True,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": settings.addressing_style, "payload_signing_enabled": True},
+    )
+    session = boto3.session.Session(
+        aws_access_key_id=settings.access_key_id,
+        aws_secret_access_key=settings.secret_access_key,
+        aws_session_token=settings.session_token,
+        profile_name=settings.profile,
+        region_name=settings.region_name,
+    )
+    verify: bool | str = str(settings.ca_bundle) if settings.verify and settings.ca_bundle else settings.verify
+    try:
+        return session.client("s3", endpoint_url=settings.endpoint_url, config=config, verify=verify)
+    except ValueError as error:
+        raise StorageDenied(
+            say(
+                "The endpoint “{url}” of the store “{store}” is not an address.",
+                url=settings.endpoint_url,
+                store=name,
+            ),
+            where=name,
+            next_step=say("Write it as https://host or http://host:port in vankho.toml."),
+            detail=str(error),
+        ) from error
+
+
+def _part_size(size: int, *, least: int) -> int:
+    """Whole mebibytes, so that at most 10,000 parts hold the object."""
+    return max(least, -(-size // (_MOST_PARTS * MIB)) * MIB)
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")

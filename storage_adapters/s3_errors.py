@@ -1,0 +1,271 @@
+"""What an answer of an S3 service, or the lack of one, means: one reaction for each.
+
+Promises that every error of botocore and urllib3 becomes a StorageError with a sentence for the officer, the
+technical detail and the next step. Refuses to guess: what it does not know is a plain StorageError, which
+nobody retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import botocore.exceptions as boto
+import urllib3.exceptions
+from botocore.parsers import ResponseParserError
+
+from storage_adapters.errors import (
+    KeyRefused,
+    StorageDenied,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+    already_exists,
+    not_found,
+    place,
+)
+from storage_adapters.settings import S3Settings
+from wording import Message, say
+
+ERRORS = (boto.ClientError, boto.BotoCoreError, urllib3.exceptions.HTTPError, ResponseParserError)
+
+_Meaning = tuple[type[StorageError], Message, Message]
+
+_WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}
+_WRONG_KEYS |= {"TokenRefreshRequired", "NotSignedUp", "InvalidClientTokenId"}
+_NO_RIGHTS = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden", "403", "401", "UnauthorizedAccess"}
+_CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
+_WRONG_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "TemporaryRedirect", "301", "307"}
+_WRONG_REGION |= {"IllegalLocationConstraintException"}
+_FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "StorageFull", "AccountQuotaExceeded", "507"}
+_CHANGED = {
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentSHA256Mismatch",
+    "XAmzContentChecksumMismatch",
+    "IncompleteBody",
+}
+_BUSY = {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "ThrottlingException"}
+_BUSY |= {
+    "TooManyRequests",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "NoSuchUpload",
+    "BandwidthLimitExceeded",
+}
+_BAD_NAME = {"KeyTooLongError", "KeyTooLong", "InvalidObjectName", "XMinioInvalidObjectName", "InvalidURI"}
+_NO_KEYS_AT_ALL = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.ProfileNotFound,
+    boto.NoAuthTokenError,
+    boto.TokenRetrievalError,
+)
+
+
+@contextmanager
+def explain_s3_errors(store: str, key: str, settings: S3Settings) -> Iterator[None]:
+    """Inside, whatever botocore or urllib3 raises becomes a StorageError."""
+    try:
+        yield
+    except ERRORS as error:
+        raise translated(error, store=store, key=key, settings=settings) from error
+
+
+def translated(error: Exception, *, store: str, key: str, settings: S3Settings) -> StorageError:
+    """The one mapping from an error of botocore or urllib3 to ours."""
+    detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, boto.ClientError):
+        code, status = _code(error)
+        if code in {"PreconditionFailed", "412"}:
+            return already_exists(store, key, detail=detail)
+        if code in {"NoSuchKey", "404", "NotFound"}:
+            return not_found(store, key, detail=detail)
+        kind, what, next_step = _answered(error, code, status, store=store, settings=settings)
+    else:
+        kind, what, next_step = _unanswered(error, store=store, settings=settings)
+    return kind(what, where=place(store, key) if key else store, next_step=next_step, detail=detail)
+
+
+def status_of(error: boto.ClientError) -> int:
+    """The HTTP status of an answer, 0 when unknown."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _code(error: boto.ClientError) -> tuple[str, int]:
+    return str(error.response.get("Error", {}).get("Code", "")), status_of(error)
+
+
+def _answered(error: boto.ClientError, code: str, status: int, *, store: str, settings: S3Settings) -> _Meaning:
+    meanings: list[tuple[bool, Callable[[], _Meaning]]] = [
+        (code == "NoSuchBucket", lambda: _no_bucket(store, settings)),
+        (code in _CLOCK, lambda: _clock(error, store)),
+        (code in _WRONG_KEYS, lambda: _wrong_keys(store)),
+        (code in _WRONG_REGION or status in {301, 307}, lambda: _wrong_region(store, settings)),
+        (code in _FULL or status == 507, lambda: _full(store)),
+        (code in _NO_RIGHTS, lambda: _no_rights(store, settings)),
+        (code in _CHANGED, lambda: _changed(store)),
+        (code in _BAD_NAME, lambda: _bad_name(store)),
+        (code in _BUSY or (status >= 500 and status != 501) or status == 429, lambda: _busy(store)),
+        (status in {401, 403}, lambda: _no_rights(store, settings)),
+    ]
+    for applies, meaning in meanings:
+        if applies:
+            return meaning()
+    return (
+        StorageDenied if 400 <= status < 500 or status == 501 else StorageError,
+        say("The store “{store}” refused the request, and says: {code}.", store=store, code=code or status),
+        say("Show the technical detail to whoever runs the store."),
+    )
+
+
+def _unanswered(error: Exception, *, store: str, settings: S3Settings) -> _Meaning:
+    where = settings.endpoint_url or "Amazon S3"
+    if isinstance(error, _NO_KEYS_AT_ALL):
+        return (
+            StorageDenied,
+            say("There are no credentials for the store “{store}”.", store=store),
+            say("Set its access key and secret key in the environment, or name an AWS profile in vankho.toml."),
+        )
+    if isinstance(error, boto.SSLError):
+        return (
+            StorageDenied,
+            say("The certificate of the store “{store}” at {where} cannot be trusted.", store=store, where=where),
+            say("Set ca_bundle to the certificate of its authority, and see that the endpoint's name is right."),
+        )
+    if isinstance(error, boto.ReadTimeoutError | boto.ConnectTimeoutError | urllib3.exceptions.TimeoutError):
+        return (
+            StorageUnavailable,
+            say("The store “{store}” at {where} did not answer in time.", store=store, where=where),
+            say("See whether the store and the network work, then run the same command again."),
+        )
+    if isinstance(error, boto.ResponseStreamingError | boto.IncompleteReadError | urllib3.exceptions.ProtocolError):
+        return (
+            StorageUnavailable,
+            say("The connection to the store “{store}” broke off while an object was read.", store=store),
+            say("Run the same command again; a broken connection says nothing about the object."),
+        )
+    return _unreachable(error, store=store, where=where)
+
+
+def _unreachable(error: Exception, *, store: str, where: str) -> _Meaning:
+    if isinstance(error, ResponseParserError) or "BadStatusLine" in str(error):
+        return (
+            StorageDenied,
+            say("What answers at {where} for the store “{store}” is not an S3 service.", store=store, where=where),
+            say("Correct the endpoint_url of this store in vankho.toml."),
+        )
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError | urllib3.exceptions.HTTPError):
+        return (
+            StorageUnavailable,
+            say("The store “{store}” cannot be reached at {where}.", store=store, where=where),
+            say("See whether the store is on, the network works, and the endpoint_url in vankho.toml is right."),
+        )
+    if isinstance(error, boto.ValidationError | boto.ParamValidationError | boto.InvalidRegionError):
+        return (
+            StorageDenied,
+            say("The settings of the store “{store}” cannot be used.", store=store),
+            say("Correct the bucket's name and the other settings of this store in vankho.toml."),
+        )
+    return (
+        StorageError,
+        say("The store “{store}” failed in a way that Vankho does not know.", store=store),
+        say("Show the technical detail to your system administrator."),
+    )
+
+
+def _no_bucket(store: str, settings: S3Settings) -> _Meaning:
+    return (
+        StorageDenied,
+        say("The bucket “{bucket}” of the store “{store}” does not exist.", bucket=settings.bucket, store=store),
+        say("Create the bucket, or correct its name in vankho.toml."),
+    )
+
+
+def _wrong_keys(store: str) -> _Meaning:
+    return (
+        StorageDenied,
+        say("The store “{store}” does not accept our credentials.", store=store),
+        say("Correct the access key and the secret key of this store."),
+    )
+
+
+def _no_rights(store: str, settings: S3Settings) -> _Meaning:
+    return (
+        StorageDenied,
+        say("The store “{store}” does not allow this in the bucket “{bucket}”.", store=store, bucket=settings.bucket),
+        say("Ask whoever runs the store to allow these credentials to list, read and write in the bucket."),
+    )
+
+
+def _wrong_region(store: str, settings: S3Settings) -> _Meaning:
+    return (
+        StorageDenied,
+        say(
+            "The bucket “{bucket}” is not in the region {region}.",
+            bucket=settings.bucket,
+            region=settings.region_name,
+        ),
+        say("Correct the region_name or the endpoint_url of the store “{store}” in vankho.toml.", store=store),
+    )
+
+
+def _clock(error: boto.ClientError, store: str) -> _Meaning:
+    minutes = _minutes_ahead(error)
+    if minutes is None:
+        what = say("The clock of this computer does not agree with that of the store “{store}”.", store=store)
+    elif minutes >= 0:
+        what = say(
+            "The clock of this computer is {minutes} min ahead of the store “{store}”.", minutes=minutes, store=store
+        )
+    else:
+        what = say(
+            "The clock of this computer is {minutes} min behind the store “{store}”.", minutes=-minutes, store=store
+        )
+    return StorageDenied, what, say("Set the clock of this computer right (for example with NTP), then try again.")
+
+
+def _minutes_ahead(error: boto.ClientError) -> int | None:
+    """By how much our clock is ahead. Read here, though clocks are the flows': here the clock is what is at fault."""
+    headers: dict[str, Any] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        theirs = parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError):
+        return None
+    return round((datetime.now(UTC) - theirs.astimezone(UTC)).total_seconds() / 60)
+
+
+def _full(store: str) -> _Meaning:
+    return (
+        StorageFull,
+        say("There is no room left in the store “{store}”, or its quota is used up.", store=store),
+        say("Make room or raise the quota, then run the same command again."),
+    )
+
+
+def _changed(store: str) -> _Meaning:
+    return (
+        StorageUnavailable,
+        say("Bytes changed on the way to the store “{store}”; it noticed and kept nothing.", store=store),
+        say("Run the same command again. If it happens again, look at the network between here and the store."),
+    )
+
+
+def _bad_name(store: str) -> _Meaning:
+    return (
+        KeyRefused,
+        say("The store “{store}” cannot hold an object of this name.", store=store),
+        say("Rename the file in the package and deliver it again, or use another store."),
+    )
+
+
+def _busy(store: str) -> _Meaning:
+    return (
+        StorageUnavailable,
+        say("The store “{store}” is busy or out of order.", store=store),
+        say("Try again later."),
+    )

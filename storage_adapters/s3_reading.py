@@ -1,0 +1,55 @@
+"""Reading what an S3 service answers: bodies that may break off, checksums that may not be the file's.
+
+Refuses to take a body that ends before its announced length for the end of the object.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from storage_adapters.errors import StorageUnavailable, place
+from storage_adapters.s3_errors import explain_s3_errors
+from storage_adapters.settings import S3Settings
+from wording import say
+
+
+class OpenedBody:
+    """An opened object of `length` announced bytes."""
+
+    def __init__(self, answer: Mapping[str, Any], *, store: str, key: str, settings: S3Settings) -> None:
+        self._body = answer["Body"]
+        self._left = int(answer["ContentLength"])
+        self._store = store
+        self._key = key
+        self._settings = settings
+
+    def read(self, size: int = -1, /) -> bytes:
+        """See Reader.read. Raises StorageUnavailable when the connection was cut."""
+        if size == 0:
+            return b""
+        with explain_s3_errors(self._store, self._key, self._settings):
+            chunk: bytes = self._body.read(size if size > 0 else None)
+        self._left -= len(chunk)
+        ended = size < 0 or not chunk
+        if self._left < 0 or (ended and self._left):
+            raise StorageUnavailable(
+                say("The connection to the store “{store}” broke off while an object was read.", store=self._store),
+                where=place(self._store, self._key),
+                next_step=say("Run the same command again; a broken connection says nothing about the object."),
+                detail=f"{self._left} bytes were still to come",
+            )
+        return chunk
+
+    def close(self) -> None:
+        """Give the connection back, or drop it when the body was not read to its end."""
+        self._body.close()
+
+
+def whole_sha256(answer: Mapping[str, Any]) -> str | None:
+    """The SHA-256 (hex) that the service keeps of the whole object; that of a multipart upload is not the file's."""
+    value = str(answer.get("ChecksumSHA256") or "")
+    if not value or "-" in value or answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return None
+    return base64.b64decode(value).hex()
