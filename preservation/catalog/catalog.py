@@ -1,0 +1,165 @@
+"""The catalog as other rooms see it: one object with thin methods over the modules beside it.
+
+Safe to share between threads. Every method raises CatalogError when the database cannot do its work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from preservation.catalog import admit, chain, leases, projections, reading
+from preservation.catalog.chain import ChainReport, RecordedEvent
+from preservation.catalog.leases import Lease
+from preservation.catalog.names import storable
+from preservation.catalog.opening import Database, open_database
+from preservation.catalog.reading import FormatCount
+from preservation.catalog.schema import capabilities, versions
+from preservation.catalog.upsert import upsert
+from preservation.facts import AIPVersion, Event, Evidence, ObjectFact, Replica
+from storage_adapters.store import Capabilities
+
+
+def open_catalog(url: str, *, base: Path) -> Catalog:
+    """Open the catalog at `sqlite:///file` (relative to `base`) or `postgresql://…`; makes or updates its tables.
+    Raises CatalogError with the next step.
+    """
+    return Catalog(open_database(url, base=base))
+
+
+class Catalog:
+    """What there is, where it stands, what happened."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.engine.dispose()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def find_content(self, content_digest: str) -> AIPVersion | None:
+        """The version that holds exactly this content."""
+        with self._database.reading() as connection:
+            return reading.by_content(connection, content_digest)
+
+    def find(self, reference: str) -> list[AIPVersion]:
+        """All versions, oldest first, of the AIP with this identifier, beginning of it (4 characters or more) or
+        producer identifier; [] when there is none. Raises AmbiguousReference.
+        """
+        with self._database.reading() as connection:
+            return reading.find(connection, reference)
+
+    def versions(self, *, collection: str | None = None, newest_only: bool = False) -> Iterator[AIPVersion]:
+        """AIP versions in the order they were admitted."""
+        return reading.all_versions(self._database, collection=collection, newest_only=newest_only)
+
+    def next_place(self, *, producer_identifier: str | None, collection: str | None) -> tuple[str | None, int]:
+        """(The AIP that a package with this producer identifier is a version of, or None; the version's number.)"""
+        with self._database.reading() as connection:
+            return reading.next_place(connection, producer_identifier=producer_identifier, collection=collection)
+
+    def admit(
+        self,
+        version: AIPVersion,
+        objects: Iterable[ObjectFact],
+        events: Sequence[Event],
+        *,
+        fence: Lease | None = None,
+    ) -> AIPVersion:
+        """Write version, objects and events in one transaction; returns the version as the catalog has it. Raises
+        AlreadyAdmitted, PlaceTaken, LeaseLost (when `fence` was taken over).
+        """
+        return admit.admit(self._database, version, objects, events=events, fence=fence)
+
+    def objects(self, identifier: str, version: int) -> Iterator[ObjectFact]:
+        """The objects of one version, sorted by path bytes."""
+        return reading.all_objects(self._database, identifier, version)
+
+    def record(
+        self,
+        events: Sequence[Event],
+        *,
+        evidence: Sequence[Evidence] = (),
+        claims: Sequence[Replica] = (),
+        dropped: Sequence[tuple[str, int, str]] = (),
+        fence: Lease | None = None,
+    ) -> None:
+        """Add events and what they report of replicas, in one transaction: dropped ones first, then claims, then
+        evidence. The changes become part of the last event about that replica (or of the last one given).
+        """
+        told = projections.attach(events, evidence=evidence, claims=claims, dropped=dropped)
+        with self._database.writing() as connection:
+            head = chain.lock(connection)
+            if fence is not None:
+                leases.check(connection, fence)
+            chain.append(connection, head, told)
+            for event in told:
+                projections.apply(connection, event.detail)
+
+    def replicas(self, identifier: str, version: int) -> list[Replica]:
+        """The replicas of one version with their last evidence, by store."""
+        return reading.replicas_of(self._database, identifier, version)
+
+    def all_replicas(self) -> Iterator[Replica]:
+        """Every replica, in the order its version was admitted, then by store."""
+        return reading.all_replicas(self._database)
+
+    def events(self, *, identifier: str | None = None, submission: str | None = None) -> Iterator[RecordedEvent]:
+        """Events in the order they were added."""
+        return chain.recorded(self._database, identifier=identifier, submission=submission)
+
+    def verify_chain(self) -> ChainReport:
+        """Check every event against the chain; names the first that was edited, deleted, put in or moved."""
+        return chain.verify(self._database)
+
+    def rebuild_projections(self) -> None:
+        """Make replicas, evidence and format counts again from events and objects."""
+        projections.rebuild(self._database)
+
+    def set_staged(self, identifier: str, version: int, path: str | None) -> None:
+        """Note where the bag stands in the workspace, None when it was released."""
+        with self._database.writing() as connection:
+            version_id = reading.version_id(connection, identifier, version)
+            where = None if path is None else storable(path)
+            connection.execute(update(versions).where(versions.c.id == version_id).values(staged=where))
+
+    def format_counts(self, *, collection: str | None = None, newest_only: bool = False) -> list[FormatCount]:
+        """Payload files by what they were identified as, most files first."""
+        with self._database.reading() as connection:
+            return reading.format_counts(connection, collection=collection, newest_only=newest_only)
+
+    def lease(
+        self, key: str, *, owner: str, now: Callable[[], datetime], wait: float = 0.0
+    ) -> AbstractContextManager[Lease]:
+        """Hold the lease on a key; waits `wait` seconds, then raises LeaseHeld, which says who has it."""
+        return leases.held(self._database, key, owner=owner, now=now, wait=wait)
+
+    def save_capabilities(self, store: str, probed: Capabilities, at: datetime) -> None:
+        """Keep what a store was seen to do."""
+        row = {"store": store, "probed_at": at, "facts": chain.canonical(asdict(probed)).decode()}
+        with self._database.writing() as connection:
+            upsert(connection, capabilities, row, key=("store",))
+
+    def capabilities(self, store: str) -> tuple[Capabilities, datetime] | None:
+        """What a store was last seen to do and when, None when it was never probed."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(capabilities).filter_by(store=store)).one_or_none()
+        if row is None:
+            return None
+        facts = json.loads(row.facts)
+        return (
+            Capabilities(**facts | {name: tuple(facts[name]) for name in ("checksums", "notes")}),
+            row.probed_at,
+        )

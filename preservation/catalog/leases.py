@@ -1,0 +1,192 @@
+"""Leases: only one process at a time works on one thing, and a dead one blocks nobody.
+
+A lease is a row with a token that only grows. Its owner beats it now and then. A dead owner on this machine is seen
+at once (its process is gone); one on another machine only when its beats have stopped. A living process on this
+machine is never robbed. The token is the fence: `check` in the transaction that writes tells a robbed owner to stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from preservation.catalog.errors import Holder, LeaseHeld, LeaseLost
+from preservation.catalog.opening import Database
+from preservation.catalog.schema import counters, leases
+from preservation.catalog.upsert import insert_new
+from preservation.errors import CatalogError
+
+BEAT = 15.0  # seconds between two signs of life
+EXPIRY = timedelta(seconds=60)  # without one for so long, an owner elsewhere is suspected dead …
+WATCH = 20.0  # … and watched for so many seconds more, so that differing clocks rob nobody
+POLL = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease that is held. `lost` is set when a beat found that another process has taken it over."""
+
+    key: str
+    owner: str
+    token: int
+    lost: threading.Event = field(default_factory=threading.Event, compare=False)
+
+    def check(self) -> None:
+        """Raise LeaseLost when a beat found it taken over; costs nothing, so call it often."""
+        if self.lost.is_set():
+            raise LeaseLost(self.key)
+
+
+@contextmanager
+def held(database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float) -> Iterator[Lease]:
+    """Hold the lease on a key. Waits up to `wait` seconds for it, then raises LeaseHeld saying who has it."""
+    lease = _acquire(database, key, owner=owner, now=now, wait=wait)
+    ended = threading.Event()
+    heart = threading.Thread(target=_beat, args=(database, lease, now, ended), name=f"lease {key}", daemon=True)
+    heart.start()
+    try:
+        yield lease
+    except BaseException:
+        _stop(heart, ended)
+        with suppress(CatalogError):  # the reason why the work ended is the one to tell; this lease dies with us
+            _give_back(database, lease)
+        raise
+    _stop(heart, ended)
+    _give_back(database, lease)
+
+
+def check(connection: Connection, lease: Lease) -> None:
+    """Raise LeaseLost unless the lease still stands; inside a writing transaction this is the fence."""
+    token = connection.execute(select(leases.c.token).where(leases.c.key == lease.key).with_for_update()).scalar()
+    if token != lease.token:
+        raise LeaseLost(lease.key)
+
+
+def _acquire(database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float) -> Lease:
+    deadline = time.monotonic() + wait
+    watched, since = None, 0.0
+    while True:
+        with database.reading() as connection:
+            row = connection.execute(select(leases).where(leases.c.key == key)).one_or_none()
+        suspect = row is not None and row.beat_at + EXPIRY < now()
+        if suspect and row is not None and watched != (row.token, row.beats):
+            watched, since = (row.token, row.beats), time.monotonic()
+        silent = suspect and time.monotonic() - since >= WATCH
+        if row is None or _dead(row, one_kernel=database.engine.dialect.name == "sqlite", silent=silent):
+            token = _take(database, key, row, owner=owner, now=now())
+            if token is not None:
+                return Lease(key, owner, token)
+            continue  # someone was faster; look again at once
+        if time.monotonic() >= deadline and not (suspect and _elsewhere(row)):
+            raise LeaseHeld(key, _holder(row))
+        time.sleep(POLL)
+
+
+def _take(database: Database, key: str, row: Row[Any] | None, *, owner: str, now: datetime) -> int | None:
+    with database.writing() as connection:
+        connection.execute(update(counters).where(counters.c.name == "lease").values(value=counters.c.value + 1))
+        token = int(connection.execute(select(counters.c.value).where(counters.c.name == "lease")).scalar_one())
+        values = {
+            "token": token,
+            "owner": owner,
+            "machine": json.dumps(_machine()),
+            "process": f"{os.getpid()} {_started(os.getpid())}",
+            "taken_at": now,
+            "beat_at": now,
+            "beats": 0,
+        }
+        if row is None:
+            taken = insert_new(connection, leases, {"key": key, **values})
+        else:  # only if it is still as we saw it
+            same = (leases.c.key == key, leases.c.token == row.token, leases.c.beats == row.beats)
+            taken = connection.execute(update(leases).where(*same).values(**values)).rowcount == 1
+    return token if taken else None
+
+
+def _beat(database: Database, lease: Lease, now: Callable[[], datetime], ended: threading.Event) -> None:
+    ours = (leases.c.key == lease.key, leases.c.token == lease.token)
+    while not ended.wait(BEAT):
+        with suppress(CatalogError), database.writing() as connection:  # missed; the next beat may get through
+            beaten = update(leases).where(*ours).values(beat_at=now(), beats=leases.c.beats + 1)
+            if connection.execute(beaten).rowcount == 0:
+                lease.lost.set()
+                return
+
+
+def _stop(heart: threading.Thread, ended: threading.Event) -> None:
+    ended.set()
+    heart.join()
+
+
+def _give_back(database: Database, lease: Lease) -> None:
+    with database.writing() as connection:
+        connection.execute(delete(leases).where(leases.c.key == lease.key, leases.c.token == lease.token))
+
+
+def _holder(row: Row[Any]) -> Holder:
+    host = json.loads(row.machine)[0]
+    return Holder(row.owner, host, int(row.process.split()[0]), row.taken_at, row.beat_at)
+
+
+def _elsewhere(row: Row[Any]) -> bool:
+    there: object = json.loads(row.machine)
+    return bool(there != _machine())
+
+
+def _dead(row: Row[Any], *, one_kernel: bool, silent: bool) -> bool:
+    """Whether the owner is gone. SQLite's WAL is shared by processes of one kernel only, so there an owner from
+    another boot is gone for certain.
+    """
+    pid, started = row.process.split()
+    if not _elsewhere(row):
+        return _started(int(pid)) != started
+    if one_kernel and json.loads(row.machine)[1] != _machine()[1]:
+        return True
+    return silent
+
+
+@cache
+def _machine() -> list[str]:
+    """Host name, boot and process space: where a process number means something."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    space = Path("/proc/self/ns/pid")
+    return [
+        socket.gethostname(),
+        boot.read_text().strip() if boot.exists() else "",
+        str(space.readlink()) if space.is_symlink() else "",
+    ]
+
+
+def _started(pid: int) -> str:
+    """When the process started, in ticks since boot, so that a number given out again is not taken for it; "gone"
+    when there is none, "unknown" where the system does not tell.
+    """
+    if not Path("/proc/self/stat").exists():
+        return "unknown" if _answers(pid) else "gone"
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except (OSError, ValueError):
+        return "gone"
+    return "gone" if state in (b"Z", b"X") else rest[18].decode()
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,272 @@
+"""What the catalog answers. Long answers are read page by page by key, so that no transaction stays open while the
+caller works, and memory stays flat.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, Connection, Row, Select, and_, func, or_, select, tuple_
+
+from preservation.catalog.errors import AmbiguousReference
+from preservation.catalog.names import storable
+from preservation.catalog.opening import Database
+from preservation.catalog.schema import aips, evidence, formats, holdings, objects, replicas, versions
+from preservation.errors import CatalogError
+from preservation.facts import (
+    AIPVersion,
+    Basis,
+    Evidence,
+    FormatFact,
+    Grade,
+    ObjectFact,
+    Outcome,
+    Replica,
+    Role,
+)
+from wording import say
+
+PAGE = 1000
+SHORTEST_PREFIX = 4
+
+_VERSION = select(versions, aips.c.producer_identifier, aips.c.collection).join_from(versions, aips)
+_REPLICA = select(replicas, versions.c.identifier, versions.c.version).join_from(replicas, versions)
+
+
+@dataclass(frozen=True, slots=True)
+class FormatCount:
+    """Payload files of one format: how many, how many bytes, in how many AIP versions."""
+
+    puid: str | None
+    name: str | None
+    version: str | None
+    basis: Basis
+    xml_format: str | None
+    extension_mismatch: bool
+    files: int
+    bytes: int
+    packages: int
+
+
+def by_content(connection: Connection, content_digest: str) -> AIPVersion | None:
+    """The version that holds exactly this content, None when there is none."""
+    row = connection.execute(_VERSION.where(versions.c.content_digest == content_digest)).one_or_none()
+    return None if row is None else _version(row)
+
+
+def version_id(connection: Connection, identifier: str, version: int) -> int:
+    """The row number of a version. Raises CatalogError when there is none."""
+    wanted = select(versions.c.id).filter_by(identifier=identifier, version=version)
+    found = connection.execute(wanted).scalar()
+    if found is None:
+        raise CatalogError(
+            say(
+                "The catalog knows no version {version} of AIP {identifier}.", version=version, identifier=identifier
+            ),
+            where=identifier,
+            next_step=say("`vankho show` lists what there is."),
+        )
+    return int(found)
+
+
+def find(connection: Connection, reference: str) -> list[AIPVersion]:
+    """All versions, oldest first, of the AIP named by its identifier, the first characters of it (at least 4) or its
+    producer identifier; empty when there is none. Raises AmbiguousReference when it can mean several.
+    """
+    exact = connection.execute(select(aips.c.identifier).where(aips.c.identifier == reference.lower())).scalar()
+    found = [exact] if exact else _candidates(connection, reference)
+    if len(found) > 1:
+        raise AmbiguousReference(reference, found)
+    if not found:
+        return []
+    chosen = _VERSION.where(versions.c.identifier == found[0]).order_by(versions.c.version)
+    return [_version(row) for row in connection.execute(chosen)]
+
+
+def _candidates(connection: Connection, reference: str) -> list[str]:
+    meant = aips.c.producer_identifier == storable(reference)
+    prefix = reference.lower()
+    if len(prefix) >= SHORTEST_PREFIX and set(prefix) <= set("0123456789abcdef-"):
+        meant = or_(meant, and_(aips.c.identifier >= prefix, aips.c.identifier < prefix + "g"))
+    return list(connection.execute(select(aips.c.identifier).where(meant).order_by("identifier").limit(10)).scalars())
+
+
+def next_place(
+    connection: Connection, *, producer_identifier: str | None, collection: str | None
+) -> tuple[str | None, int]:
+    """The place of a package with this producer identifier: (the AIP it is a version of, or None; its number)."""
+    if producer_identifier is None:
+        return None, 1
+    newest = (
+        select(versions.c.identifier, func.max(versions.c.version))
+        .join_from(versions, aips)
+        .where(
+            aips.c.producer_identifier == storable(producer_identifier),
+            func.coalesce(aips.c.collection, "") == storable(collection or ""),
+        )
+        .group_by(versions.c.identifier)
+    )
+    row = connection.execute(newest).one_or_none()
+    return (None, 1) if row is None else (row[0], row[1] + 1)
+
+
+def all_versions(database: Database, *, collection: str | None, newest_only: bool) -> Iterator[AIPVersion]:
+    """AIP versions in the order they were admitted."""
+    query = _VERSION
+    if collection is not None:
+        query = query.where(aips.c.collection == storable(collection))
+    if newest_only:
+        later = versions.alias()
+        query = query.where(
+            ~select(later.c.id)
+            .where(later.c.identifier == versions.c.identifier, later.c.version > versions.c.version)
+            .exists()
+        )
+    for row in _paged(
+        database, lambda last: query.where(versions.c.id > (last.id if last else 0)).order_by(versions.c.id)
+    ):
+        yield _version(row)
+
+
+def all_objects(database: Database, identifier: str, version: int) -> Iterator[ObjectFact]:
+    """The objects of one version, sorted by path bytes. Their format's path is the object's own path."""
+    with database.reading() as connection:
+        here = version_id(connection, identifier, version)
+    query = (
+        select(objects, formats)
+        .join_from(objects, formats, isouter=True)
+        .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+    )
+    query = query.where(objects.c.version_id == here)
+    for row in _paged(
+        database,
+        lambda last: query.where(objects.c.path > (last.objects_path if last else b"")).order_by(objects.c.path),
+    ):
+        yield _object(row)
+
+
+def all_replicas(database: Database) -> Iterator[Replica]:
+    """Every replica on record with its evidence, in the order of admission, then by store."""
+    place = tuple_(replicas.c.version_id, replicas.c.store)
+    query = _REPLICA.order_by(replicas.c.version_id, replicas.c.store)
+    page: list[Row[Any]] = []
+    for row in _paged(
+        database, lambda last: query.where(place > tuple_(last.version_id, last.store)) if last else query
+    ):
+        page.append(row)
+        if len(page) == PAGE:
+            yield from _with_evidence(database, page)
+            page = []
+    yield from _with_evidence(database, page)
+
+
+def replicas_of(database: Database, identifier: str, version: int) -> list[Replica]:
+    """The replicas of one version, by store."""
+    query = _REPLICA.where(versions.c.identifier == identifier, versions.c.version == version)
+    with database.reading() as connection:
+        rows = connection.execute(query.order_by(replicas.c.store)).all()
+    return list(_with_evidence(database, rows))
+
+
+def format_counts(connection: Connection, *, collection: str | None, newest_only: bool) -> list[FormatCount]:
+    """Payload files by what they were identified as, most files first."""
+    facts = [formats.c[name] for name in ("puid", "name", "version", "basis", "xml_format", "extension_mismatch")]
+    files = func.sum(holdings.c.files)
+    query = (
+        select(*facts, files, func.sum(holdings.c.bytes), func.count(holdings.c.version_id.distinct()))
+        .join_from(holdings, formats)
+        .join(versions, versions.c.id == holdings.c.version_id)
+        .join(aips, aips.c.identifier == versions.c.identifier)
+        .group_by(*facts)
+        .order_by(files.desc(), formats.c.puid)
+    )
+    if collection is not None:
+        query = query.where(aips.c.collection == storable(collection))
+    if newest_only:
+        newest = select(versions.c.identifier, func.max(versions.c.version)).group_by(versions.c.identifier)
+        query = query.where(tuple_(versions.c.identifier, versions.c.version).in_(newest))
+    return [
+        FormatCount(row[0], row[1], row[2], Basis(row[3]), row[4], row[5], int(row[6]), int(row[7]), row[8])
+        for row in connection.execute(query)
+    ]
+
+
+def _paged(database: Database, after: Callable[[Row[Any] | None], Select[Any]]) -> Iterator[Row[Any]]:
+    last = None
+    while True:
+        with database.reading() as connection:
+            rows = connection.execute(after(last).limit(PAGE)).all()
+        yield from rows
+        if len(rows) < PAGE:
+            return
+        last = rows[-1]
+
+
+def _with_evidence(database: Database, page: Sequence[Row[Any]]) -> Iterator[Replica]:
+    if not page:
+        return
+    proofs: dict[tuple[int, str], dict[Grade, Evidence]] = {}
+    first, last = page[0].version_id, page[-1].version_id
+    names = {row.version_id: (row.identifier, row.version) for row in page}
+    with database.reading() as connection:
+        for row in connection.execute(select(evidence).where(evidence.c.version_id.between(first, last))):
+            grade = Grade(row.grade)
+            proof = Evidence(*names[row.version_id], row.store, grade, Outcome(row.outcome), row.at)
+            proofs.setdefault((row.version_id, row.store), {})[grade] = proof
+    for row in page:
+        found: Mapping[Grade, Evidence] = proofs.get((row.version_id, row.store), {})
+        yield Replica(row.identifier, row.version, row.store, row.claimed_at, found)
+
+
+def _version(row: Row[Any]) -> AIPVersion:
+    return AIPVersion(
+        identifier=row.identifier,
+        version=row.version,
+        content_digest=row.content_digest,
+        files=row.files,
+        bytes=row.bytes,
+        objects=row.objects,
+        object_bytes=row.object_bytes,
+        policy=row.policy,
+        admitted_at=row.admitted_at,
+        submission=row.submission,
+        source=row.source,
+        producer_identifier=row.producer_identifier,
+        collection=row.collection,
+        title=row.title,
+        staged=row.staged,
+    )
+
+
+def _object(row: Row[Any]) -> ObjectFact:
+    path = row.objects_path.decode()
+    identified = row.objects_format_id is not None
+    return ObjectFact(
+        path=path,
+        size=row.objects_size,
+        sha256=row.objects_sha256.hex(),
+        role=Role(row.objects_role),
+        original_name=row.objects_original_name,
+        format=_format(row, path) if identified else None,
+    )
+
+
+def _format(row: Row[Any], path: str) -> FormatFact:
+    return FormatFact(
+        path=path,
+        puid=row.formats_puid,
+        name=row.formats_name,
+        basis=Basis(row.formats_basis),
+        tool=row.formats_tool,
+        signatures=row.formats_signatures,
+        mime=row.formats_mime,
+        version=row.formats_version,
+        candidates=tuple(json.loads(row.formats_candidates)),
+        extension_mismatch=row.formats_extension_mismatch,
+        xml_format=row.formats_xml_format,
+        xml_namespace=row.formats_xml_namespace,
+        note=row.objects_format_note,
+    )
