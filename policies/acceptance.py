@@ -1,8 +1,8 @@
 """Decides whether a package is accepted: what was found while reading it, seen with the policy's eyes.
 
 Takes findings and facts, gives all findings back with the weight they have under this policy. An ERROR that no
-waiver covers rejects. Nothing is left out: a waived or a tolerated finding stays, as a warning. What makes a package unsafe to
-store cannot be waived.
+waiver covers rejects. Nothing is left out: a waived or tolerated finding stays, as a warning. What makes a
+package unsafe to store cannot be waived.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Protocol
 
 from policies.model import DescriptorRule, FormatRule, Holey, Policy, SuppliedChecksums, Then, Waiver, When
 from preservation.facts import Basis, FormatFact
@@ -50,6 +51,22 @@ WAIVABLE = frozenset(
 )
 
 
+class HasFindings(Protocol):
+    """What was received, or a descriptor: anything that was looked at."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was seen."""
+
+
+class SuppliedFacts(HasFindings, Protocol):
+    """What came of the checksums the producer supplied; `kind` is "none" when there were none."""
+
+    @property
+    def kind(self) -> str:
+        """What was supplied."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waived:
     """A finding that would have rejected the package, and the waiver that kept it from doing so."""
@@ -59,8 +76,8 @@ class Waived:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """`findings` carry the weight they have under the policy; `review` asks a person to look at an accepted package."""
+class Acceptance:
+    """`findings` carry the weight they have under the policy; `review` asks a person to look all the same."""
 
     accepted: bool
     review: bool
@@ -69,31 +86,30 @@ class Decision:
 
 
 def decide(
+    received: HasFindings,
+    supplied: SuppliedFacts,
+    formats: Iterable[FormatFact],
+    descriptor: HasFindings | None,
     policy: Policy,
-    findings: Iterable[Finding],
     *,
-    supplied_kind: str,
-    descriptor_given: bool,
-    descriptor_findings: Iterable[Finding] = (),
-    formats: Iterable[FormatFact] = (),
     now: datetime,
-) -> Decision:
+) -> Acceptance:
     """The decision on one package.
 
-    `findings` are those of receiving the package, of its supplied checksums and of the bag it came as;
-    `supplied_kind` is "none" when no checksums came with it. `formats` is read once and may be long.
+    `supplied.kind` is "none" when no checksums came with the package; `formats` is read once and may be long;
+    `descriptor` is None when there is none, and its findings are those of the schema too.
     """
     rules = policy.acceptance
     today = now.date()
-    given = _tolerated(list(findings), policy)
-    if supplied_kind == "none" and rules.supplied_checksums is SuppliedChecksums.REQUIRE:
+    given = _tolerated([*received.findings, *supplied.findings], policy)
+    if supplied.kind == "none" and rules.supplied_checksums is SuppliedChecksums.REQUIRE:
         given.append(_checksums_required())
-    given.extend(_about_descriptor(policy, descriptor_findings, given=descriptor_given))
+    given.extend(_about_descriptor(policy, descriptor))
     waived: list[Waived] = []
     weighed = [_weigh(finding, rules.waivers, today=today, waived=waived) for finding in given]
     review, by_format = _about_formats(policy, formats, today=today, waived=waived)
     weighed += [*by_format, *_expired(weighed, rules.waivers, today=today)]
-    return Decision(
+    return Acceptance(
         accepted=all(finding.severity is not Severity.ERROR for finding in weighed),
         review=review,
         findings=tuple(weighed),
@@ -113,21 +129,20 @@ def _tolerated(findings: list[Finding], policy: Policy) -> list[Finding]:
 
 def _checksums_required() -> Finding:
     message = say(
-        "No checksums came with the package, and the policy asks for them. Ask the producer for a checksum list of all files."
+        "No checksums came with the package, and the policy asks for them. "
+        "Ask the producer for a checksum list of all files."
     )
     return Finding("checksums-required", Severity.ERROR, message, expected="checksum list, bag manifest", seen="none")
 
 
-def _about_descriptor(policy: Policy, findings: Iterable[Finding], *, given: bool) -> Iterator[Finding]:
+def _about_descriptor(policy: Policy, descriptor: HasFindings | None) -> Iterator[Finding]:
     rule = policy.acceptance.descriptor
-    if rule is DescriptorRule.IGNORE:
-        return
-    if rule is DescriptorRule.REQUIRED and not given:
+    if rule is DescriptorRule.REQUIRED and descriptor is None:
         message = say("The package has no descriptor, and the policy asks for one.")
-        yield Finding(
-            "descriptor-missing", Severity.ERROR, message, expected="metadata.json | metadata.yaml", seen="none"
-        )
-    yield from findings
+        expected = "metadata.json | metadata.yaml"
+        yield Finding("descriptor-missing", Severity.ERROR, message, expected=expected, seen="none")
+    if rule is not DescriptorRule.IGNORE and descriptor is not None:
+        yield from descriptor.findings
 
 
 def _weigh(finding: Finding, waivers: Iterable[Waiver], *, today: date, waived: list[Waived]) -> Finding:

@@ -7,7 +7,7 @@ from datetime import date, time
 from typing import Any
 
 from policies.model import (
-    Acceptance,
+    AcceptanceRules,
     Audit,
     AuditPlan,
     Budget,
@@ -52,15 +52,15 @@ def build(document: Mapping[str, Any], *, name: str) -> Policy:
     )
 
 
-def merged_grade(default: Any, special: Any) -> Any:
+def merged_grade(default: object, special: object) -> Any:  # noqa: ANN401 - what YAML holds
     """One grade of one store: its own fields over the fields of the defaults, or `never`."""
     if isinstance(default, Mapping) and isinstance(special, Mapping):
         return {**default, **special}
     return default if special is None else special
 
 
-def _acceptance(part: Mapping[str, Any]) -> Acceptance:
-    return Acceptance(
+def _acceptance(part: Mapping[str, Any]) -> AcceptanceRules:
+    return AcceptanceRules(
         supplied_checksums=SuppliedChecksums(part["supplied_checksums"]),
         holey=Holey(part["holey"]),
         litter=Litter(part["litter"]),

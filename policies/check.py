@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from policies.build import NEVER, merged_grade
-from policies.model import Policy, StoreFacts
+from policies.model import Policy
 from policies.problems import FieldPath, Source, doubtful, field_name, nearest, wrong
-from policies.replication import distinct
+from policies.replication import StoreFacts, distinct, wanted_stores
 from policies.times import is_time_zone, wrong_cron_field
 from preservation.facts import Grade
 from preservation.findings import Finding
@@ -56,9 +56,8 @@ def check_against_stores(
     for path, name in [*named, *((("audit", "stores", name), name) for name in policy.audit.stores)]:
         if name not in known:
             found.append(_unknown_store(name, known, source=places.get(path, Source(policy.name))))
-    wanted = [
-        store for store in stores if policy.replication.stores is None or store.name in policy.replication.stores
-    ]
+    names = wanted_stores(policy, stores)
+    wanted = [store for store in stores if store.name in names]
     if len(wanted) < policy.replication.copies:
         message = say(
             "The policy asks for {copies} copies, and the settings have {stores} stores for them. "
@@ -87,9 +86,9 @@ def _too_close(policy: Policy, wanted: Sequence[StoreFacts], *, source: Source) 
         there = distinct(wanted, attribute)
         if len(there) < separation.least:
             message = say(
-                "The policy asks for copies in {least} different places by `{attribute}`; the stores offer {offered}. "
-                "Give every store its `{attribute}` in vankho.toml, add a store elsewhere, or change "
-                "`replication.separation`.",
+                "The policy asks for copies in {least} different places by `{attribute}`; the stores "
+                "offer {offered}. Give every store its `{attribute}` in vankho.toml, add a store elsewhere, or "
+                "change `replication.separation`.",
                 least=separation.least,
                 attribute=attribute,
                 offered=len(there),
@@ -165,7 +164,8 @@ def _audit(policy: Policy, sources: Sources) -> Iterator[Finding]:
                 )
         if not any(_strong_enough(grade, policy.replication.proof) for grade in plans):
             message = say(
-                "`{field}` never renews the proof that copies need to count (`replication.proof`): they are proved once and never again.",
+                "`{field}` never renews the proof that copies need to count "
+                "(`replication.proof`): they are proved once and never again.",
                 field=field_name(("audit", *base)),
             )
             yield doubtful("policy-never-proved-again", message, _place(sources, "audit", *base))
@@ -196,7 +196,8 @@ def _schedule(policy: Policy, sources: Sources) -> Iterator[Finding]:
         mistake = None if line is None else wrong_cron_field(line)
         if mistake is not None:
             message = say(
-                "`schedule.{flow}` is not a cron line: {part} is wrong. It has five fields: minute, hour, day of month, month, day of week.",
+                "`schedule.{flow}` is not a cron line: {part} is wrong. "
+                "It has five fields: minute, hour, day of month, month, day of week.",
                 flow=flow,
                 part=mistake,
             )
@@ -211,8 +212,9 @@ def _no_time(source: Source, *, field: str) -> Finding:
     )
 
 
-def _place(sources: Sources, *path: str) -> Source:
+def _place(sources: Sources, *steps: str | int) -> Source:
     """The place of a field, or of what holds it when it was left out."""
+    path: FieldPath = steps
     while path and path not in sources:
         path = path[:-1]
     return sources.get(path, _NOWHERE)

@@ -79,7 +79,7 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
+class AcceptanceRules:
     """Which packages are accepted."""
 
     supplied_checksums: SuppliedChecksums
@@ -201,7 +201,7 @@ class Policy:
 
     name: str
     description: str
-    acceptance: Acceptance
+    acceptance: AcceptanceRules
     packaging: Packaging
     replication: Replication
     audit: Audit
@@ -209,14 +209,3 @@ class Policy:
     retention_years: int | None
     notification: Notification
     schedule: Schedule
-
-
-@dataclass(frozen=True, slots=True)
-class StoreFacts:
-    """What a policy needs to know of a store of the settings. None: the settings do not say."""
-
-    name: str
-    provider: str | None = None
-    region: str | None = None
-    medium: str | None = None
-    kind: str = "local"

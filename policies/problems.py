@@ -54,8 +54,7 @@ def doubtful(code: str, message: Message, source: Source, *, expected: str | Non
 
 def short(value: object) -> str:
     """A value as it was written, cut to what a line can hold."""
-    text = {True: "true", False: "false", None: "null"}.get(value) if value in (True, False, None) else None  # type: ignore[comparison-overlap]
-    text = text or str(value)
+    text = {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

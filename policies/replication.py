@@ -1,4 +1,4 @@
-"""Where copies of an AIP belong, which are wanting, and when the staged bag may go.
+"""Where copies of an AIP belong and which are wanting.
 
 Every store the policy names gets one copy; `copies` is the least number of proved ones.
 """
@@ -6,32 +6,38 @@ Every store the policy names gets one copy; `copies` is the least number of prov
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from policies.model import Policy, StoreFacts
+from policies.model import Policy
 from preservation.facts import Replica
 
 
-def wanted_stores(policy: Policy, stores: Sequence[StoreFacts]) -> list[StoreFacts]:
-    """The stores of the settings that the policy wants a copy in, in the order of the settings."""
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """What a policy needs to know of a store of the settings; empty where the settings do not say."""
+
+    name: str
+    provider: str = ""
+    region: str = ""
+    medium: str = ""
+    kind: str = ""
+
+
+def wanted_stores(policy: Policy, stores: Sequence[StoreFacts]) -> tuple[str, ...]:
+    """The names of the stores that the policy wants a copy in and the settings have, in the settings' order."""
     named = policy.replication.stores
-    return [store for store in stores if named is None or store.name in named]
+    return tuple(store.name for store in stores if named is None or store.name in named)
 
 
-def missing_copies(policy: Policy, stores: Sequence[StoreFacts], replicas: Iterable[Replica]) -> list[StoreFacts]:
-    """The wanted stores that hold no replica of this AIP version, claimed or proved."""
+def missing_copies(policy: Policy, stores: Sequence[StoreFacts], replicas: Iterable[Replica]) -> tuple[str, ...]:
+    """The names of the wanted stores that hold no replica of this AIP version, claimed or proved."""
     held = {replica.store for replica in replicas}
-    return [store for store in wanted_stores(policy, stores) if store.name not in held]
-
-
-def may_release(policy: Policy, *, proved: int) -> bool:
-    """Whether the staged bag may be removed, now that `proved` copies are."""
-    return proved >= policy.replication.floor
+    return tuple(store for store in wanted_stores(policy, stores) if store not in held)
 
 
 def distinct(stores: Iterable[StoreFacts], attribute: str) -> set[str]:
     """The different values of `provider`, `region` or `medium`; what the settings do not say counts for nothing."""
-    values = (getattr(store, attribute) for store in stores)
-    return {value for value in values if value}
+    return {getattr(store, attribute) for store in stores} - {""}
 
 
 def unseparated(policy: Policy, stores: Sequence[StoreFacts]) -> list[str]:

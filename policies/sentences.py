@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from policies.problems import FieldPath, Source, field_name, nearest, wrong
 from policies.times import has_months_or_years
 from policies.yaml_lines import Located
 from preservation.findings import Finding
 from wording import Message, say
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 # What is accepted, in words that need no translation.
 _ACCEPTED = {
@@ -52,64 +53,75 @@ def descriptor_schema() -> dict[str, Any]:
     return schema
 
 
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    """One thing the schema has against one value: the keyword, what it asks for, and the schema around it."""
+
+    path: FieldPath
+    keyword: str
+    asked: Any
+    schema: Mapping[str, Any]
+    value: Any
+
+    @property
+    def kind(self) -> str:
+        return str(self.schema.get("x-kind", ""))
+
+
 def schema_findings(document: Located, *, file: str) -> list[Finding]:
     """Everything the schema has against the document, in the order of its lines."""
+    from jsonschema import Draft202012Validator
+
     validator = Draft202012Validator(policy_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
     found = [
         (line, finding)
-        for top in validator.iter_errors(document.value)
-        for error in _leaves(top)
-        for line, finding in _findings(error, document=document, file=file)
+        for error in validator.iter_errors(document.value)
+        for mistake in _mistakes(error)
+        for line, finding in _findings(mistake, document=document, file=file)
     ]
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
 
 
-def _leaves(error: ValidationError) -> Iterator[ValidationError]:
-    """The errors that a person can act on: those of the alternative that was meant, not "none of these fits"."""
-    if error.validator != "anyOf":
-        yield error
-        return
-    alternatives: dict[object, list[ValidationError]] = {}
-    for part in error.context or ():
-        alternatives.setdefault(part.schema_path[0], []).append(part)
-    meant = [
-        parts
-        for parts in alternatives.values()
-        if not any(len(part.path) == 0 and part.validator in {"type", "const"} for part in parts)
-    ]
-    if len(meant) == 1:
-        for part in meant[0]:
-            part.parent = error  # keeps the absolute path
-            yield from _leaves(part)
-    else:
-        yield error
-
-
-def _findings(error: ValidationError, *, document: Located, file: str) -> Iterator[tuple[int, Finding]]:
+def _mistakes(error: ValidationError) -> Iterator[_Mistake]:
+    """What a person can act on: the mistakes in the alternative that was meant, not "none of these fits"."""
+    if error.validator == "anyOf":
+        alternatives: dict[object, list[ValidationError]] = {}
+        for part in error.context or ():
+            alternatives.setdefault(part.schema_path[0], []).append(part)
+        meant = [parts for parts in alternatives.values() if not any(_about_the_whole(part) for part in parts)]
+        if len(meant) == 1:
+            for part in meant[0]:
+                yield from _mistakes(part)
+            return
     path: FieldPath = tuple(error.absolute_path)
-    if error.validator == "additionalProperties":
-        yield from _unknown_keys(error, path, document=document, file=file)
-        return
     if "propertyNames" in error.absolute_schema_path:
-        path = (*path, error.instance)
-    line = _line(document, path)
-    source = Source(file, line)
-    kind = error.schema.get("x-kind") if isinstance(error.schema, dict) else None
-    message = _sentence(error, kind=kind, field=field_name(path) or "policy")
-    seen = None if error.validator in {"required", "minProperties"} else error.instance
-    yield line, wrong("policy-value", message, source, expected=_accepted(error, kind=kind), seen=seen)
+        path = (*path, str(error.instance))
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    yield _Mistake(path, str(error.validator), error.validator_value, schema, error.instance)
 
 
-def _unknown_keys(
-    error: ValidationError, path: FieldPath, *, document: Located, file: str
-) -> Iterator[tuple[int, Finding]]:
-    known = list(error.schema.get("properties", {}))
-    for key in error.instance:
+def _about_the_whole(part: ValidationError) -> bool:
+    return not part.path and part.validator in {"type", "const"}
+
+
+def _findings(mistake: _Mistake, *, document: Located, file: str) -> Iterator[tuple[int, Finding]]:
+    if mistake.keyword == "additionalProperties":
+        yield from _unknown_keys(mistake, document=document, file=file)
+        return
+    line = _line(document, mistake.path)
+    message = _sentence(mistake, field=field_name(mistake.path) or "policy")
+    seen = None if mistake.keyword in {"required", "minProperties"} else mistake.value
+    yield line, wrong("policy-value", message, Source(file, line), expected=_accepted(mistake), seen=seen)
+
+
+def _unknown_keys(mistake: _Mistake, *, document: Located, file: str) -> Iterator[tuple[int, Finding]]:
+    known = list(mistake.schema.get("properties", {}))
+    for key in mistake.value:
         if key in known:
             continue
-        line = _line(document, (*path, key))
+        line = _line(document, (*mistake.path, key))
         meant = nearest(key, known)
-        field = field_name((*path, key))
+        field = field_name((*mistake.path, key))
         if meant is not None:
             message = say(
                 "`{field}` is not a field of a policy. Probably meant: `{meant}`.", field=field, meant=meant
@@ -128,20 +140,20 @@ def _line(document: Located, path: FieldPath) -> int:
     return document.lines.get(path, 1)
 
 
-def _sentence(error: ValidationError, *, kind: str | None, field: str) -> Message:
-    if error.instance is None:
+def _sentence(mistake: _Mistake, *, field: str) -> Message:
+    if mistake.value is None:
         return say("`{field}` is empty. Give it a value or remove the line.", field=field)
-    if kind == "interval" and isinstance(error.instance, str) and has_months_or_years(error.instance):
+    if mistake.kind == "interval" and isinstance(mistake.value, str) and has_months_or_years(mistake.value):
         return say("`{field}` is in months or years, which have no fixed length. Give days or weeks.", field=field)
-    by_kind = _BY_KIND.get(kind or "")
+    by_kind = _BY_KIND.get(mistake.kind)
     if by_kind is not None:
         return by_kind(field)
-    if error.validator == "type":
-        return _of_type(str(error.validator_value), field=field)
-    if error.validator == "required":
-        absent = next((name for name in error.validator_value if name not in error.instance), "")
+    if mistake.keyword == "type":
+        return _of_type(mistake.asked, field=field)
+    if mistake.keyword == "required":
+        absent = next((name for name in mistake.asked if name not in mistake.value), "")
         return say("`{field}` lacks the field `{absent}`.", field=field, absent=absent)
-    by_validator = _BY_VALIDATOR.get(str(error.validator))
+    by_validator = _BY_VALIDATOR.get(mistake.keyword)
     return by_validator(field) if by_validator else say("`{field}` has a value that is not accepted.", field=field)
 
 
@@ -194,21 +206,20 @@ def _of_type(wanted: str, *, field: str) -> Message:
             return say("`{field}` must be text.", field=field)
 
 
-def _accepted(error: ValidationError, *, kind: str | None) -> str | None:  # noqa: PLR0911 - one line per case
-    if kind in _ACCEPTED:
-        return _ACCEPTED[kind]
-    limits = error.schema
-    match error.validator:
+def _accepted(mistake: _Mistake) -> str | None:
+    if mistake.kind in _ACCEPTED:
+        return _ACCEPTED[mistake.kind]
+    match mistake.keyword:
         case "enum":
-            return " | ".join(map(str, error.validator_value))
+            return " | ".join(map(str, mistake.asked))
         case "minimum" | "maximum":
-            return f"{limits.get('minimum', '…')}–{limits.get('maximum', '…')}"
+            return f"{mistake.schema.get('minimum', '…')}–{mistake.schema.get('maximum', '…')}"
         case "exclusiveMinimum":
-            return f"> {error.validator_value}"
+            return f"> {mistake.asked}"
         case "type":
-            return _TYPES.get(str(error.validator_value))
+            return _TYPES.get(mistake.asked)
         case "required":
-            return ", ".join(error.validator_value)
+            return ", ".join(mistake.asked)
         case "contains":
             return "[sha256, sha512]"
         case "minProperties":

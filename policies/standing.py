@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from policies.model import AuditPlan, Policy, StoreFacts
-from policies.replication import missing_copies, unseparated, wanted_stores
+from policies.model import AuditPlan, Policy
+from policies.replication import StoreFacts, missing_copies, unseparated, wanted_stores
 from preservation.facts import AIPVersion, Evidence, Grade, Outcome, Replica
 from wording import Message, say
 
@@ -35,7 +35,7 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When one copy must be proved again at one grade. `proved_at` is the last proof that counts, None when none does."""
+    """When one copy must be proved again at one grade. `proved_at` is the last proof that counts, if any."""
 
     store: str
     grade: Grade
@@ -47,7 +47,8 @@ class Due:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """`reasons` say why, the weightiest first; they may be there for a safe one too. `proved` counts the copies
-    that count, `due` is every wanted copy's next audit."""
+    that count, `due` is every wanted copy's next audit.
+    """
 
     word: Word
     reasons: tuple[Message, ...]
@@ -62,7 +63,7 @@ def standing(
     own = [each for each in replicas if (each.identifier, each.version) == (version.identifier, version.version)]
     known = {store.name: store for store in stores}
     here = [replica for replica in own if replica.store in known]
-    wanted = {store.name for store in wanted_stores(policy, stores)}
+    wanted = set(wanted_stores(policy, stores))
     counted = [each for each in here if each.store in wanted and is_proved(each, policy=policy, now=now)]
     reasons: list[tuple[Word, Message]] = [
         *_damage(here, now=now),
@@ -82,8 +83,9 @@ def standing(
 
 def due(*, replicas: Sequence[Replica], policy: Policy, stores: Sequence[StoreFacts], now: datetime) -> list[Due]:
     """The next audit of every replica in a wanted store, for each grade the policy audits there, the most
-    urgent first. Nothing here is later than one interval after the last proof that counts."""
-    wanted = {store.name for store in wanted_stores(policy, stores)}
+    urgent first. Nothing here is later than one interval after the last proof that counts.
+    """
+    wanted = set(wanted_stores(policy, stores))
     plan = [
         _next(replica, grade, audit, now=now)
         for replica in replicas
@@ -144,8 +146,8 @@ def _too_few(
     wanted = wanted_stores(policy, stores)
     held = {replica.store for replica in replicas}
     for store in missing_copies(policy, stores, replicas):
-        yield Word.UNDER_REPLICATED, say("There is no copy in {store}.", store=store.name)
-    present = [store for store in wanted if store.name in held]
+        yield Word.UNDER_REPLICATED, say("There is no copy in {store}.", store=store)
+    present = [store for store in stores if store.name in wanted and store.name in held]
     if len(present) < policy.replication.copies:
         message = say(
             "The policy asks for {copies} copies; there are {there}.",

@@ -40,7 +40,7 @@ def read_yaml(content: bytes, *, file: str) -> Located:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
+        line = 1 if mark is None else mark.line + 1
         message = say(
             "This is not YAML: line {line} cannot be read. Check the indentation, quotes and colons.", line=line
         )
@@ -74,7 +74,7 @@ def _refuse_tricks(text: str, *, file: str) -> None:
     """Looks at the events alone: what is refused here never becomes a value, so it can cost nothing."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        source = Source(file, event.start_mark.line + 1)
+        source = Source(file, 1 if event.start_mark is None else event.start_mark.line + 1)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -92,7 +92,7 @@ def _refuse_tricks(text: str, *, file: str) -> None:
             raise PolicyInvalid([wrong("policy-alias", message, source)])
 
 
-def _value(node: yaml.Node, path: FieldPath, *, located: Located, problems: list[Finding], file: str) -> Any:
+def _value(node: yaml.Node, path: FieldPath, *, located: Located, problems: list[Finding], file: str) -> object:
     located.lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, located=located, problems=problems, file=file)
@@ -101,6 +101,7 @@ def _value(node: yaml.Node, path: FieldPath, *, located: Located, problems: list
             _value(item, (*path, index), located=located, problems=problems, file=file)
             for index, item in enumerate(node.value)
         ]
+    assert isinstance(node, yaml.ScalarNode)
     return _scalar(node)
 
 
@@ -129,7 +130,7 @@ def _mapping(
     return found
 
 
-def _scalar(node: yaml.Node) -> Any:
+def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
     text: str = node.value
     if node.style is not None:
         return text
