@@ -27,7 +27,7 @@ _LITTER = re.compile(r"(^|/)(Thumbs\.db|desktop\.ini|\.DS_Store|\._[^/]*)$", re.
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One manifest. `entries` maps the name of a file that is there to its promised digest; `absent` holds the rest."""
+    """One manifest. `entries` maps the name of a file that is there to its promised digest; `absent`: the rest."""
 
     name: str
     algorithm: str
@@ -91,9 +91,7 @@ def read_manifests(bag: Bag, kind: str) -> list[Manifest]:
         else:
             bag.notes.error(
                 "algorithm-unsupported",
-                say(
-                    "This manifest is not named after a digest algorithm known here (lower case), so it is not checked."
-                ),
+                say("This manifest is not named after a known digest algorithm (lower case), so it is not checked."),
                 name,
                 expected=", ".join(sorted(_HEX_LENGTH)),
                 seen=match[1],
@@ -222,7 +220,7 @@ def _listed_once(
 
 def _look_for(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[str], *, payload: bool) -> None:
     """Enter the promised digest under the name of the file that is there, or report it absent, once."""
-    if _LITTER.search(path):
+    if payload and _LITTER.search(path):
         bag.notes.warning(
             "system-file", say("This file was left by an operating system and is hardly content."), path
         )

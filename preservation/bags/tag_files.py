@@ -1,0 +1,73 @@
+"""Writing text tag files (RFC 8493): bag declaration, bag-info, manifests. The writer's side only.
+
+Everything is UTF-8 without a byte-order mark, lines end with LF, every file is synced before its name counts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+
+
+@contextmanager
+def durable(path: Path) -> Iterator[BinaryIO]:
+    """Open a new tag file for writing; on leaving, its bytes are on the disk. Raises OSError (disk full…)."""
+    with path.open("wb") as out:
+        yield out
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in this folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def manifest_line(digest: str, path: str) -> bytes:
+    """One manifest line; percent sign, CR and LF of the path percent-encoded, and only those (section 2.1.3)."""
+    written = path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"{digest}  {written}\n".encode()
+
+
+def bag_info_lines(elements: Mapping[str, str | tuple[str, ...]]) -> Iterable[bytes]:
+    """The elements of bag-info.txt. Raises ValueError for a label that the format cannot hold."""
+    for label, values in elements.items():
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?", label):
+            raise ValueError(f"not a label for bag-info.txt: {label!r}")
+        for value in (values,) if isinstance(values, str) else values:
+            yield f"{label}: {one_line(value)}\n".encode()
+
+
+def one_line(value: str) -> str:
+    """The value on one line: runs of blanks and line ends become one blank, other control characters are escaped.
+
+    The breaks that only Python takes for line ends (U+0085, U+2028…) are escaped too: some readers split at them.
+    """
+    folded = re.sub(r"[ \t\r\n]+", " ", value).strip(" ")
+    return "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
+        else char
+        for char in folded
+    )
+
+
+def human_size(size: int) -> str:
+    """A size for people, "41.3 MB" (Bag-Size, section 2.2.2)."""
+    amount = float(size)
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"

@@ -1,0 +1,309 @@
+"""Write the bag of an accepted package: move the payload in, write the tag files, bagit.txt last, rename.
+
+Promises: payload bytes are never copied or changed; nothing stands at the destination until the bag is whole and
+on the disk; after a kill it may simply be called again with the same submission. Refuses (FixityError) to bag
+bytes that are not the received ones. It judges nothing: that is the checker's work, done from the path alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from preservation.bags.plan import BagPlan, WrittenBag
+from preservation.bags.premis import write_premis
+from preservation.bags.tag_files import DECLARATION, bag_info_lines, durable, human_size, manifest_line, sync_folder
+from preservation.errors import FixityError
+from preservation.facts import FileFact, FormatFact, ObjectFact, Role
+from preservation.inventory import FactFile, load_file, load_format, write_facts
+from wording import say
+
+if TYPE_CHECKING:
+    from preservation.packages.received import Received
+
+_BUFFER = 1 << 20  # bytes read at a time
+
+
+def write_bag(received: Received, plan: BagPlan, *, destination: Path) -> WrittenBag:
+    """Write the bag and rename it to `destination` (same file system as the staging folder, must not exist).
+
+    Raises FixityError when staged bytes are not the received ones or the destination is taken, ValueError for a
+    plan that contradicts itself, OSError when the disk fails or is full.
+    """
+    _refuse_taken(destination)
+    bag = received.submission.folder / "bag"
+    _clear_tag_files(bag)
+    _move_in(received, bag)
+    digests = _complete_digests(received, bag / "data", plan.algorithms)
+    _write_metadata(plan, digests, bag)
+    _write_manifests(digests, plan.algorithms, bag)
+    _write_bag_info(received, plan, bag)
+    tags = _tag_facts(received, bag, plan.algorithms)
+    tags += _write_tag_manifests(tags, plan.algorithms, bag)
+    _sync(bag)
+    with durable(bag / "bagit.txt") as out:
+        out.write(DECLARATION)
+    sync_folder(bag)
+    objects = write_facts(
+        received.submission.folder / "objects.jsonl", _objects(tags, digests, plan.formats), load_object
+    )
+    _refuse_taken(destination)
+    os.rename(bag, destination)  # noqa: PTH104 - the atomic step is to be seen
+    sync_folder(destination.parent)
+    sync_folder(received.submission.folder)
+    return WrittenBag(
+        destination,
+        objects,
+        object_count=received.files + len(tags),
+        object_bytes=received.bytes + sum(tag.size for tag in tags),
+    )
+
+
+def load_object(data: dict[str, Any]) -> ObjectFact:
+    """An ObjectFact from its line."""
+    known = data.pop("format")
+    original = load_file({"path": "", "size": 0, "digests": {}, "original_name": data.pop("original_name")})
+    return ObjectFact(
+        **{**data, "role": Role(data["role"])},
+        original_name=original.original_name,
+        format=load_format(known) if known is not None else None,
+    )
+
+
+def _refuse_taken(destination: Path) -> None:
+    # Looked at first, because a rename would silently replace an empty folder.
+    if os.path.lexists(destination):
+        raise FixityError(
+            say("A bag stands at this place already; it is not replaced."),
+            where=str(destination),
+            next_step=say("Find out which run left it there before you remove it."),
+        )
+
+
+def _clear_tag_files(bag: Path) -> None:
+    """Take away what a killed run may have written; what it moved in stays, for it exists nowhere else."""
+    (bag / "metadata").mkdir(parents=True, exist_ok=True)
+    for folder in (bag, bag / "metadata"):
+        for entry in folder.iterdir():
+            if not entry.is_dir():
+                entry.unlink()
+
+
+def _move_in(received: Received, bag: Path) -> None:
+    _move(received.payload, bag / "data")
+    if received.given_tags is not None:
+        _move(received.given_tags, bag / "metadata" / "submission")
+    if received.set_aside:
+        _move(received.aside, bag / "metadata" / "set-aside")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, unless a killed run did so already."""
+    if target.is_dir():
+        if source.is_dir() and any(source.iterdir()):
+            raise FixityError(
+                say("The staged files stand in two places, so it is not clear which ones belong into the bag."),
+                where=str(source),
+                seen=str(target),
+                next_step=say("Ingest the package again."),
+            )
+        return
+    os.rename(source, target)  # noqa: PTH104 - never a copy: payload bytes are written once
+
+
+def _complete_digests(received: Received, data: Path, algorithms: tuple[str, ...]) -> FactFile[FileFact]:
+    """The inventory with exactly the plan's algorithms; what is missing is computed from the staged copy."""
+
+    def complete() -> Iterator[FileFact]:
+        for file in received.inventory:
+            path = data / file.path
+            size = path.lstat().st_size if path.is_file() and not path.is_symlink() else None
+            if size != file.size:
+                raise _changed(file.path, f"{file.size} bytes", "no file" if size is None else f"{size} bytes")
+            known = file.digests
+            if not set(algorithms) <= set(known):
+                known = _hashes(path, {*algorithms, *known})
+                for name, digest in file.digests.items():
+                    if known[name] != digest:
+                        raise _changed(file.path, f"{name} {digest}", f"{name} {known[name]}")
+            yield replace(file, digests={name: known[name] for name in algorithms})
+
+    return write_facts(received.submission.folder / "payload.jsonl", complete(), load_file)
+
+
+def _changed(path: str, expected: str, seen: str) -> FixityError:
+    return FixityError(
+        say("A staged file is not as it was received. Its bytes changed while the package was being worked on."),
+        where=path,
+        expected=expected,
+        seen=seen,
+        next_step=say(
+            "Check the disk of the workspace, then ingest the package again; the producer's copy is untouched."
+        ),
+    )
+
+
+def _hashes(path: Path, algorithms: Iterable[str]) -> dict[str, str]:
+    running = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    with path.open("rb") as stream:
+        while block := stream.read(_BUFFER):
+            for one in running.values():
+                one.update(block)
+    return {name: one.hexdigest() for name, one in running.items()}
+
+
+def _described(
+    files: Iterable[FileFact], formats: Iterable[FormatFact]
+) -> Iterator[tuple[FileFact, FormatFact | None]]:
+    """Each file with its format; both come in the order of the inventory, a file may lack one."""
+    rest = iter(formats)
+    known = next(rest, None)
+    for file in files:
+        if known is not None and known.path == file.path:
+            yield file, known
+            known = next(rest, None)
+        else:
+            yield file, None
+    if known is not None:
+        raise ValueError(f"a format is known of {known.path}, which the inventory does not have there")
+
+
+def _write_metadata(plan: BagPlan, files: FactFile[FileFact], bag: Path) -> None:
+    folder = bag / "metadata"
+    if plan.descriptor is not None:
+        if plan.descriptor_name in _METADATA or "/" in plan.descriptor_name:
+            raise ValueError(f"not a name for the descriptor: {plan.descriptor_name!r}")
+        with durable(folder / plan.descriptor_name) as out:
+            out.write(plan.descriptor)
+    with durable(folder / "premis.xml") as out:
+        described = _described(files, plan.formats)
+        write_premis(out, identifier=plan.identifier, version=plan.version, files=described, events=plan.events)
+    with durable(folder / "formats.json") as out:
+        out.write(b'{"files": [')
+        for number, known in enumerate(plan.formats):
+            line = json.dumps({**asdict(known), "path": f"data/{known.path}"}, ensure_ascii=False)
+            out.write((",\n" if number else "\n").encode() + line.encode())
+        out.write(b"\n]}\n")
+
+
+_METADATA = ("premis.xml", "formats.json", "submission", "set-aside")
+
+
+def _write_manifests(files: Iterable[FileFact], algorithms: tuple[str, ...], bag: Path) -> None:
+    with ExitStack() as held:
+        outs = {name: held.enter_context(durable(bag / f"manifest-{name}.txt")) for name in algorithms}
+        for file in files:
+            for name, out in outs.items():
+                out.write(manifest_line(file.digests[name], f"data/{file.path}"))
+
+
+_OURS = frozenset(
+    {
+        "bag-software-agent", "bagging-date", "payload-oxum", "bag-size", "external-identifier", "vankho-aip-version",
+        "vankho-content-digest", "vankho-empty-folder",
+    }
+)  # fmt: skip
+
+
+def _write_bag_info(received: Received, plan: BagPlan, bag: Path) -> None:
+    if taken := sorted(label for label in plan.bag_info if label.lower() in _OURS):
+        raise ValueError(f"the writer itself sets {', '.join(taken)}")
+    elements: dict[str, str | tuple[str, ...]] = {
+        "Bag-Software-Agent": plan.agent,
+        "Bagging-Date": plan.bagging_date.isoformat(),
+        "External-Identifier": plan.identifier,
+        "Vankho-AIP-Version": str(plan.version),
+        "Vankho-Content-Digest": f"sha256:{received.content_digest}",
+        "Payload-Oxum": f"{received.bytes}.{received.files}",
+        "Bag-Size": human_size(received.bytes),
+        **plan.bag_info,
+    }
+    if received.empty_folders:
+        elements["Vankho-Empty-Folder"] = tuple(f"data/{folder}" for folder in received.empty_folders)
+    with durable(bag / "bag-info.txt") as out:
+        out.writelines(bag_info_lines(elements))
+
+
+def _tag_facts(received: Received, bag: Path, algorithms: tuple[str, ...]) -> list[FileFact]:
+    """Every tag file that stands there now, and bagit.txt, which comes last; sorted by path bytes."""
+    facts = [_bytes_fact("bagit.txt", DECLARATION, algorithms)]
+    expected = {f"metadata/submission/{file.path}": file for file in received.given_tag_files}
+    expected |= {f"metadata/set-aside/{file.path}": file for file in received.set_aside}
+    for path in _tag_paths(bag):
+        file = bag / path
+        known = _hashes(file, {*algorithms, "sha256"})
+        given = expected.pop(path, None)
+        if given is not None and known["sha256"] != given.digests.get("sha256", known["sha256"]):
+            raise _changed(path, f"sha256 {given.digests['sha256']}", f"sha256 {known['sha256']}")
+        facts.append(FileFact(path, file.stat().st_size, known, given.original_name if given else None))
+    if expected:
+        raise _changed(min(expected), "a file", "no file")
+    return sorted(facts, key=lambda fact: fact.path.encode())
+
+
+def _tag_paths(bag: Path) -> Iterator[str]:
+    for folder, folders, names in os.walk(bag):
+        if Path(folder) == bag:
+            folders.remove("data")
+        for name in names:
+            yield (Path(folder) / name).relative_to(bag).as_posix()
+
+
+def _bytes_fact(path: str, content: bytes, algorithms: Iterable[str]) -> FileFact:
+    digests = {
+        name: hashlib.new(name, content, usedforsecurity=False).hexdigest() for name in {*algorithms, "sha256"}
+    }
+    return FileFact(path, len(content), digests)
+
+
+def _write_tag_manifests(tags: list[FileFact], algorithms: tuple[str, ...], bag: Path) -> list[FileFact]:
+    """The tag manifests, which list every tag file but one another; returns the facts of themselves."""
+    written = []
+    for name in algorithms:
+        content = b"".join(manifest_line(tag.digests[name], tag.path) for tag in tags)
+        with durable(bag / f"tagmanifest-{name}.txt") as out:
+            out.write(content)
+        written.append(_bytes_fact(f"tagmanifest-{name}.txt", content, algorithms))
+    return written
+
+
+def _objects(
+    tags: Iterable[FileFact], payload: Iterable[FileFact], formats: Iterable[FormatFact]
+) -> Iterator[ObjectFact]:
+    """Every file of the bag, sorted by path bytes; "data/" stands between the tag files."""
+    ordered = sorted(tags, key=lambda tag: tag.path.encode())
+    yield from (_tag_object(tag) for tag in ordered if tag.path.encode() < b"data/")
+    for file, known in _described(payload, formats):
+        yield ObjectFact(
+            f"data/{file.path}", file.size, file.digests["sha256"], Role.PAYLOAD, file.original_name, known
+        )
+    yield from (_tag_object(tag) for tag in ordered if tag.path.encode() > b"data/")
+
+
+def _tag_object(tag: FileFact) -> ObjectFact:
+    return ObjectFact(tag.path, tag.size, tag.digests["sha256"], Role.TAG, tag.original_name)
+
+
+def _sync(folder: Path) -> None:
+    """Everything written so far reaches the disk, names and bytes, before bagit.txt says that the bag is whole.
+
+    One syncfs of the file system that holds the bag instead of an fsync of each of perhaps a million payload
+    files, which would take twice the time of writing them. Where the C library has no syncfs, sync() waits for
+    every file system on Linux as well.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if syncfs is None:
+            os.sync()
+        elif syncfs(handle) != 0:
+            raise OSError(ctypes.get_errno(), "the disk could not store the bag", str(folder))
+    finally:
+        os.close(handle)

@@ -1,0 +1,131 @@
+"""Bags for the tests, made by hand (never by our writer) or received for real and written by our writer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from preservation.bags.plan import BagPlan
+from preservation.facts import Basis, Event, EventOutcome, EventType, FileFact, Form, FormatFact
+from preservation.inventory import load_file, load_format, write_facts
+from preservation.packages.received import Received
+from preservation.packages.submission import Submission
+
+DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
+
+
+def digest(content: bytes, algorithm: str = "sha256") -> str:
+    return hashlib.new(algorithm, content).hexdigest()
+
+
+def lines(files: Mapping[str, bytes], algorithm: str = "sha256") -> bytes:
+    return "".join(f"{digest(content, algorithm)}  {path}\n" for path, content in files.items()).encode()
+
+
+def make_bag(
+    folder: Path,
+    payload: Mapping[str, bytes] | None = None,
+    *,
+    tags: Mapping[str, bytes | None] | None = None,
+    algorithms: Iterable[str] = ("sha256",),
+) -> Path:
+    """A plain valid BagIt 1.0 bag; `tags` adds tag files, replaces them, or (None) leaves them out.
+
+    The tag manifest is made over what stands there in the end, so that only what a test breaks is broken.
+    """
+    payload = {"data/a.txt": b"mot", "data/sub/b.txt": b"hai ba"} if payload is None else payload
+    written: dict[str, bytes | None] = {"bagit.txt": DECLARED}
+    written |= {f"manifest-{name}.txt": lines(payload, name) for name in algorithms}
+    written |= tags or {}
+    kept = {path: content for path, content in written.items() if content is not None}
+    guarded = {path: content for path, content in kept.items() if not path.startswith("tagmanifest-")}
+    if "tagmanifest-sha256.txt" not in written:
+        kept["tagmanifest-sha256.txt"] = lines(guarded)
+    (folder / "data").mkdir(parents=True)
+    for path, content in {**payload, **kept}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def receive_files(tmp_path: Path) -> Callable[..., Received]:
+    """A received package as preservation.packages leaves it, with the given payload."""
+
+    def receive(
+        files: Mapping[str, bytes],
+        *,
+        given_tags: Mapping[str, bytes] | None = None,
+        set_aside: Mapping[str, bytes] | None = None,
+        algorithms: tuple[str, ...] = ("sha256",),
+        folder: Path = tmp_path / "staging" / "s-1",
+    ) -> Received:
+        home = folder / "received"
+        payload = home / "data" if given_tags is not None else home
+        facts = {}
+        for place, group in ((payload, files), (home, given_tags or {}), (folder / "set-aside", set_aside or {})):
+            for path, content in sorted(group.items(), key=lambda item: item[0].encode()):
+                (place / path).parent.mkdir(parents=True, exist_ok=True)
+                (place / path).write_bytes(content)
+                fact = FileFact(path, len(content), {name: digest(content, name) for name in algorithms})
+                facts.setdefault(place, []).append(fact)
+        inventory = facts.get(payload, [])
+        listing = b"".join(f"{f.digests['sha256']} {f.size} {f.path}\n".encode() for f in inventory)
+        return Received(
+            submission=Submission("s-1", tmp_path / "source", Form.FOLDER, folder, -1),
+            is_bag=given_tags is not None,
+            payload=payload,
+            given_tags=home if given_tags is not None else None,
+            inventory=write_facts(folder / "inventory.jsonl", inventory, load_file),
+            given_tag_files=tuple(facts.get(home, [])) if given_tags is not None else (),
+            set_aside=tuple(facts.get(folder / "set-aside", [])),
+            empty_folders=(),
+            files=len(inventory),
+            bytes=sum(f.size for f in inventory),
+            content_digest=digest(listing),
+            findings=(),
+        )
+
+    return receive
+
+
+@pytest.fixture
+def plan_for() -> Callable[..., BagPlan]:
+    """A plan with a format for every file and two events."""
+
+    def plan(received: Received, **changes: object) -> BagPlan:
+        formats = (
+            FormatFact(
+                file.path,
+                "fmt/353",
+                "Tagged Image File Format",
+                Basis.SIGNATURE,
+                "fido 1.6.1",
+                "PRONOM v109",
+                "image/tiff",
+            )
+            for file in received.inventory
+        )
+        events = tuple(
+            Event(f"0000000{n}-0000-4000-8000-000000000000", kind, NOW, "vankho 0.1.0", EventOutcome.SUCCESS,
+                  submission="s-1", detail={"files": received.files, "ghi chú": "đã nhận"})
+            for n, kind in enumerate((EventType.INGESTION_START, EventType.MESSAGE_DIGEST_CALCULATION))
+        )  # fmt: skip
+        facts: dict[str, object] = {
+            "identifier": "01jd7q3v",
+            "version": 1,
+            "algorithms": ("sha256",),
+            "bagging_date": date(2026, 11, 22),
+            "agent": "vankho 0.1.0",
+            "events": events,
+            "formats": write_facts(received.submission.folder / "formats.jsonl", formats, load_format),
+            "bag_info": {"Source-Organization": "Thư viện tỉnh Điện Biên"},
+        }
+        return BagPlan(**(facts | changes))  # type: ignore[arg-type]
+
+    return plan
