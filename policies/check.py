@@ -106,7 +106,7 @@ def _replication(policy: Policy, sources: Sources) -> Iterator[Finding]:
                 floor=part.floor,
                 copies=part.copies,
             ),
-            _place(sources, "replication", "floor"),
+            _written_last(sources, "floor", "copies"),
             expected=f"1–{part.copies}",
             seen=part.floor,
         )
@@ -118,7 +118,7 @@ def _replication(policy: Policy, sources: Sources) -> Iterator[Finding]:
                 copies=part.copies,
                 stores=len(part.stores),
             ),
-            _place(sources, "replication", "copies"),
+            _written_last(sources, "copies", "stores"),
             expected=f"1–{len(part.stores)}",
             seen=part.copies,
         )
@@ -130,7 +130,7 @@ def _replication(policy: Policy, sources: Sources) -> Iterator[Finding]:
                 least=part.separation.least,
                 copies=part.copies,
             ),
-            _place(sources, "replication", "separation", "min"),
+            _written_last(sources, "separation", "copies"),
             expected=f"1–{part.copies}",
             seen=part.separation.least,
         )
@@ -194,22 +194,30 @@ def _schedule(policy: Policy, sources: Sources) -> Iterator[Finding]:
         ("reconcile", schedule.reconcile),
     ):
         mistake = None if line is None else wrong_cron_field(line)
-        if mistake is not None:
+        if mistake is None:
+            continue
+        field = f"schedule.{flow}"
+        if mistake == 0:
             message = say(
-                "`schedule.{flow}` is not a cron line: {part} is wrong. "
-                "It has five fields: minute, hour, day of month, month, day of week.",
-                flow=flow,
-                part=mistake,
+                "`{field}` is not a cron line: it must have five fields with one space between.", field=field
             )
-            yield wrong(
-                "policy-cron", message, _place(sources, "schedule", flow), expected="0 1 * * * | never", seen=line
-            )
+        else:
+            message = say("`{field}` is not a cron line: its field {number} is wrong.", field=field, number=mistake)
+        yield wrong(
+            "policy-cron", message, _place(sources, "schedule", flow), expected="0 1 * * * | never", seen=line
+        )
 
 
 def _no_time(source: Source, *, field: str) -> Finding:
     return wrong(
         "policy-no-time", say("`{field}` is no time at all.", field=field), source, expected="P90D, P2W, PT12H"
     )
+
+
+def _written_last(sources: Sources, *fields: str) -> Source:
+    """Of fields that contradict each other, the one outside the built-in policies: there it can be mended."""
+    places = [_place(sources, "replication", field) for field in fields]
+    return next((place for place in places if not place.file.startswith("built-in/")), places[0])
 
 
 def _place(sources: Sources, *steps: str | int) -> Source:

@@ -153,6 +153,12 @@ def _sentence(mistake: _Mistake, *, field: str) -> Message:
     if mistake.keyword == "required":
         absent = next((name for name in mistake.asked if name not in mistake.value), "")
         return say("`{field}` lacks the field `{absent}`.", field=field, absent=absent)
+    if mistake.keyword == "enum":
+        meant = nearest(str(mistake.value), mistake.asked)
+        if meant is not None:
+            return say(
+                "`{field}` is not one of the accepted words. Probably meant: `{meant}`.", field=field, meant=meant
+            )
     by_validator = _BY_VALIDATOR.get(mistake.keyword)
     return by_validator(field) if by_validator else say("`{field}` has a value that is not accepted.", field=field)
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 _INTERVAL = re.compile(r"P(?!$)(?:(\d{1,4})W|(?:(\d{1,5})D)?(?:T(?!$)(?:(\d{1,5})H)?(?:(\d{1,5})M)?)?)", re.ASCII)
-_CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
+_CRON_LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # minute, hour, day of month, month, day of week
 _CRON_PART = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?", re.ASCII)
 
 
@@ -32,17 +32,17 @@ def has_months_or_years(text: str) -> bool:
     return re.fullmatch(r"P\d+[YM].*", text.upper()) is not None
 
 
-def wrong_cron_field(text: str) -> str | None:
-    """The first wrong field of a cron line of five fields, in plain words; None when it is right.
+def wrong_cron_field(text: str) -> int | None:
+    """Which field of a cron line of five fields is wrong, from 1; 0 when there are not five; None when none is.
 
     Numbers, `*`, lists, ranges and steps; no names and no extensions, so that every scheduler reads it alike.
     """
-    fields = text.split()
-    if len(fields) != len(_CRON_FIELDS):
-        return "the number of fields"
-    for field, (name, low, high) in zip(fields, _CRON_FIELDS, strict=True):
+    fields = text.split(" ")
+    if len(fields) != len(_CRON_LIMITS):
+        return 0
+    for number, (field, (low, high)) in enumerate(zip(fields, _CRON_LIMITS, strict=True), start=1):
         if not all(_cron_part_is_right(part, low=low, high=high) for part in field.split(",")):
-            return name
+            return number
     return None
 
 
@@ -62,8 +62,6 @@ def is_time_zone(name: str) -> bool:
     """Whether the time zone database knows this name."""
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return False
-    except KeyError:
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         return False
     return True
