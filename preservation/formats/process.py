@@ -114,7 +114,7 @@ class WorkerProcess:
         if code == -signal.SIGALRM:
             return f"not finished within {self._limits.seconds:g} seconds"
         if code == OUT_OF_MEMORY:
-            return f"needed more than {self._limits.memory} bytes of memory"
+            return f"needed more than {self._limits.memory >> 20} MiB of memory"
         if code < 0:
             return f"the identifier was ended by {signal.Signals(-code).name}"
         return f"the identifier ended with code {code}"
@@ -136,5 +136,5 @@ class WorkerProcess:
         return IdentifierUnavailable(
             say("The format identifier (FIDO) could not be started."),
             next_step=say("Check the installation with `pip check`, and that memory is free; then run it again."),
-            detail=f"worker ended with code {code}; memory limit {self._limits.memory} bytes; {words[-2000:]}",
+            detail=f"worker ended with code {code}; memory limit {self._limits.memory >> 20} MiB; {words[-2000:]}",
         )

@@ -55,6 +55,9 @@ class FormatReport:
             "xml_formats": [asdict(each) for each in self.xml_formats],
             "basis": self.basis,
             "extension_mismatch": self.extension_mismatch,
+            "unknown": self.basis[Basis.NONE],
+            "empty": self.basis[Basis.EMPTY],
+            "failed": self.basis[Basis.FAILED],
             "tools": [{"tool": tool, "signatures": signatures} for tool, signatures in self.tools],
         }
 
