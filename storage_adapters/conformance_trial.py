@@ -70,6 +70,8 @@ class SourceBroke(Exception):
 
 
 class FailingStream(Stream):
+    """A source that breaks where its data ends."""
+
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self.error = SourceBroke("the source broke")
