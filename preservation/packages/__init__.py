@@ -5,5 +5,18 @@ from preservation.packages.litter import Litter
 from preservation.packages.receive import receive
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission, claim, release, sweep
+from preservation.packages.supplied import Supplied, check_supplied, supplied_from_bag
 
-__all__ = ["Limits", "Litter", "Received", "Submission", "claim", "receive", "release", "sweep"]
+__all__ = [
+    "Limits",
+    "Litter",
+    "Received",
+    "Submission",
+    "Supplied",
+    "check_supplied",
+    "claim",
+    "receive",
+    "release",
+    "supplied_from_bag",
+    "sweep",
+]

@@ -11,7 +11,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import filterfalse
 from pathlib import Path
 
 from preservation.errors import PackageUnreadable
@@ -20,6 +21,7 @@ from preservation.findings import Finding, Severity
 from preservation.inventory import load_file, write_facts
 from preservation.packages import names
 from preservation.packages.arrange import arrange
+from preservation.packages.checksum_lists import algorithms_in, perhaps_a_list
 from preservation.packages.copying import Inbox
 from preservation.packages.entries import BadEntry, Entry, Kind, Notes
 from preservation.packages.folders import (
@@ -71,10 +73,20 @@ def receive(
     work = _Work(submission, algorithms | {"sha256"}, litter, limits, progress, Notes())
     (submission.folder / "received").mkdir()
     take = {Form.FOLDER: _from_folder, Form.ZIP: _from_zip, Form.TAR: _from_tar}[submission.form]
-    arrived = write_facts(submission.folder / "arrived.jsonl", take(work), load_file)
+    try:
+        arrived = write_facts(submission.folder / "arrived.jsonl", take(work), load_file)
+    except PackageUnreadable as error:
+        raise _with_all(error, work) from error
     received = arrange(submission, arrived, litter=litter, notes=work.notes)
     arrived.path.unlink()
     return received
+
+
+def _with_all(error: PackageUnreadable, work: _Work) -> PackageUnreadable:
+    """The same refusal, with everything noticed before it and with the name of the package where no file is named."""
+    findings = [replace(finding, path=finding.path or work.submission.source.name) for finding in error.findings]
+    before = [finding for finding in work.notes.errors() if finding not in findings]
+    return PackageUnreadable([*findings, *before], detail=error.detail)
 
 
 def _from_folder(work: _Work) -> Iterator[FileFact]:
@@ -83,8 +95,11 @@ def _from_folder(work: _Work) -> Iterator[FileFact]:
     total = _look_over(listing, work)
     _check_room(work.submission.folder, total)
     work.progress.begin(STEP, total)
-    entries = (as_entry(source, listed) for listed in listing if listed.problem is None)
-    yield from _take_all(entries, work, moved=work.progress.advance)
+
+    def entries() -> Iterator[Entry]:
+        return (as_entry(source, listed) for listed in listing if listed.problem is None)
+
+    yield from _lists_first(entries, work, moved=work.progress.advance)
     for finding in compare(iter(listing), list_folder(source, try_open=False)):
         work.notes.add(finding)
     listing.path.unlink()
@@ -130,7 +145,7 @@ def _from_zip(work: _Work) -> Iterator[FileFact]:
             work.progress.advance(amount)
             count(amount)
 
-        yield from _take_all(read_zip(file, limits=work.limits), work, moved=moved)
+        yield from _lists_first(lambda: read_zip(file, limits=work.limits), work, moved=moved)
 
 
 def _from_tar(work: _Work) -> Iterator[FileFact]:
@@ -138,10 +153,27 @@ def _from_tar(work: _Work) -> Iterator[FileFact]:
     with _archive(work) as (file, size):
         work.progress.begin(STEP, None if zipped else size)
         entries = read_tar(file, zipped=zipped, limits=work.limits, counted=_counter(work, size))
-        yield from _take_all(entries, work, moved=work.progress.advance)
+        yield from _take_all(entries, work, algorithms=work.algorithms, moved=work.progress.advance)
 
 
-def _take_all(entries: Iterable[Entry], work: _Work, *, moved: Callable[[int], None]) -> Iterator[FileFact]:
+def _lists_first(
+    entries: Callable[[], Iterator[Entry]], work: _Work, *, moved: Callable[[int], None]
+) -> Iterator[FileFact]:
+    """Everything, checksum lists before the rest: what they ask for is then computed in the one pass as well."""
+
+    def is_list(entry: Entry) -> bool:
+        return entry.kind is Kind.FILE and perhaps_a_list(names.decode(entry.name, text=entry.text))
+
+    algorithms = work.algorithms
+    for fact in _take_all(filter(is_list, entries()), work, algorithms=algorithms, moved=moved):
+        algorithms |= algorithms_in(work.submission.folder / "received" / fact.path)
+        yield fact
+    yield from _take_all(filterfalse(is_list, entries()), work, algorithms=algorithms, moved=moved)
+
+
+def _take_all(
+    entries: Iterable[Entry], work: _Work, *, algorithms: frozenset[str], moved: Callable[[int], None]
+) -> Iterator[FileFact]:
     archive = work.submission.form is not Form.FOLDER
     with Inbox(work.submission.folder / "received") as inbox:
         for entry in entries:
@@ -154,7 +186,7 @@ def _take_all(entries: Iterable[Entry], work: _Work, *, moved: Callable[[int], N
             if any(finding.severity is Severity.ERROR for finding in noticed):
                 continue
             try:
-                fact = _take(entry, path, inbox, algorithms=work.algorithms, moved=moved)
+                fact = _take(entry, path, inbox, algorithms=algorithms, moved=moved)
             except BadEntry as bad:
                 work.notes.add(bad.finding)
                 continue
