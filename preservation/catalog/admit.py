@@ -62,8 +62,6 @@ def admit(
     """
     with database.writing() as connection:
         head = chain.lock(connection)  # the writers' queue: from here on nobody else writes
-        if fence is not None:
-            leases.check(connection, fence)
         existing = reading.by_content(connection, version.content_digest)
         if existing is not None:
             raise AlreadyAdmitted(existing)
@@ -79,6 +77,8 @@ def admit(
             ]
             connection.execute(insert(holdings), rows)
         chain.append(connection, head, events)
+        if fence is not None:  # last, because it holds up the lease's beats until the commit
+            leases.check(connection, fence)
         admitted = reading.by_content(connection, version.content_digest)
         assert admitted is not None
     return admitted

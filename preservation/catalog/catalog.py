@@ -102,11 +102,11 @@ class Catalog:
         told = projections.attach(events, evidence=evidence, claims=claims, dropped=dropped)
         with self._database.writing() as connection:
             head = chain.lock(connection)
-            if fence is not None:
-                leases.check(connection, fence)
             chain.append(connection, head, told)
             for event in told:
                 projections.apply(connection, event.detail)
+            if fence is not None:
+                leases.check(connection, fence)
 
     def replicas(self, identifier: str, version: int) -> list[Replica]:
         """The replicas of one version with their last evidence, by store."""

@@ -76,22 +76,33 @@ def check(connection: Connection, lease: Lease) -> None:
 
 def _acquire(database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float) -> Lease:
     deadline = time.monotonic() + wait
-    watched, since = None, 0.0
+    watched: _Watched | None = None
     while True:
         with database.reading() as connection:
             row = connection.execute(select(leases).where(leases.c.key == key)).one_or_none()
-        suspect = row is not None and row.beat_at + EXPIRY < now()
-        if suspect and row is not None and watched != (row.token, row.beats):
-            watched, since = (row.token, row.beats), time.monotonic()
-        silent = suspect and time.monotonic() - since >= WATCH
+        moment = time.monotonic()
+        if row is not None and row.beat_at + EXPIRY < now() and _elsewhere(row):
+            if watched is None:
+                deadline = max(deadline, moment + WATCH)  # long enough to see a beat, however short the wait
+            if watched is None or watched.sign != (row.token, row.beats):
+                watched = _Watched((row.token, row.beats), moment)
+        silent = watched is not None and moment - watched.since >= WATCH
         if row is None or _dead(row, one_kernel=database.engine.dialect.name == "sqlite", silent=silent):
             token = _take(database, key, row, owner=owner, now=now())
             if token is not None:
                 return Lease(key, owner, token)
             continue  # someone was faster; look again at once
-        if time.monotonic() >= deadline and not (suspect and _elsewhere(row)):
+        if moment >= deadline:
             raise LeaseHeld(key, _holder(row))
         time.sleep(POLL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """The last sign of life that we saw of an owner elsewhere, and when by our own stopwatch."""
+
+    sign: tuple[int, int]
+    since: float
 
 
 def _take(database: Database, key: str, row: Row[Any] | None, *, owner: str, now: datetime) -> int | None:
@@ -151,7 +162,7 @@ def _dead(row: Row[Any], *, one_kernel: bool, silent: bool) -> bool:
     """
     pid, started = row.process.split()
     if not _elsewhere(row):
-        return _started(int(pid)) != started
+        return _started(int(pid)) != str(started)
     if one_kernel and json.loads(row.machine)[1] != _machine()[1]:
         return True
     return silent

@@ -76,6 +76,7 @@ def find(connection: Connection, reference: str) -> list[AIPVersion]:
     """All versions, oldest first, of the AIP named by its identifier, the first characters of it (at least 4) or its
     producer identifier; empty when there is none. Raises AmbiguousReference when it can mean several.
     """
+    reference = storable(reference)
     exact = connection.execute(select(aips.c.identifier).where(aips.c.identifier == reference.lower())).scalar()
     found = [exact] if exact else _candidates(connection, reference)
     if len(found) > 1:
@@ -87,7 +88,7 @@ def find(connection: Connection, reference: str) -> list[AIPVersion]:
 
 
 def _candidates(connection: Connection, reference: str) -> list[str]:
-    meant = aips.c.producer_identifier == storable(reference)
+    meant = aips.c.producer_identifier == reference
     prefix = reference.lower()
     if len(prefix) >= SHORTEST_PREFIX and set(prefix) <= set("0123456789abcdef-"):
         meant = or_(meant, and_(aips.c.identifier >= prefix, aips.c.identifier < prefix + "g"))

@@ -114,7 +114,8 @@ def _of_postgresql(error: BaseException, url: URL) -> tuple[Message, Message]:
         return say("PostgreSQL at {server} takes no more connections now.", server=server), TRY_AGAIN
     if state in ("40001", "40P01", "55P03", "57014"):
         return say("Another process kept writing to the catalog for too long."), TRY_AGAIN
-    if not state or state.startswith(("08", "57P")):
+    lost = not state and any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
+    if lost or state.startswith(("08", "57P")):
         return (
             say("PostgreSQL at {server} cannot be reached, or went away.", server=server),
             say("Check that it runs and that host and port in the catalog address are right; then run again."),

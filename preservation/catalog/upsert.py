@@ -17,7 +17,8 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any], *, k
 
 def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert the row unless its key is taken; True when it was inserted."""
-    return connection.execute(_insert(connection)(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    statement = _insert(connection)(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def _insert(connection: Connection) -> Any:  # noqa: ANN401 - two classes with the same words and no common base
