@@ -20,7 +20,7 @@ class _Strict(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases; without them nothing can refer to itself or be multiplied."""
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.get_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "anchors are not accepted", event.start_mark)
         return super().compose_node(parent, index)
 
