@@ -7,8 +7,11 @@ never damaged, and is asked only once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flows.copies import audit_replica, store_failed
+from flows.outcomes import Verdict
+from flows.references import versions_named
 from flows.steps import Step, plain_step
 from flows.workspace import Workspace
 from preservation import events
@@ -18,35 +21,53 @@ from preservation.replicas.verify import ReplicaReport
 from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable
 
 
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The answer for one copy; `away` says that its store could not be used at all."""
+
+    report: ReplicaReport
+    away: Finding | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Damage is found; what could not be read is the system's failure to read it."""
+        if self.away is not None:
+            return Verdict.FAILED
+        return Verdict.WELL if self.report.outcome is Outcome.INTACT else Verdict.FOUND
+
+    @property
+    def word(self) -> str:
+        """The outcome."""
+        return self.report.outcome.value
+
+
 def audit(
     workspace: Workspace,
-    versions: Sequence[AIPVersion],
+    references: Sequence[str],
     *,
     store: str | None = None,
-    grade: Grade = Grade.BYTES,
+    evidence: str = Grade.BYTES,
     step: Step = plain_step,
-) -> list[ReplicaReport]:
-    """Audit the claimed copies of the versions, in one store or in all. One step per store."""
+) -> list[Audited]:
+    """Audit the claimed copies of the AIPs named (of all, when none is), in one store or in all; one step a store."""
     by_store: dict[str, list[AIPVersion]] = {}
-    for version in versions:
+    for version in versions_named(workspace, references):
         for replica in workspace.catalog.replicas(version.identifier, version.version):
             if store in (None, replica.store):
                 by_store.setdefault(replica.store, []).append(version)
-    reports: list[ReplicaReport] = []
+    done: list[Audited] = []
     for name, held in sorted(by_store.items()):
-        reports.extend(step(f"audit {name}", lambda name=name, held=held: _audit_store(workspace, name, held, grade)))
-    return reports
+        done.extend(step(f"audit {name}", _audit_store, workspace, name, held, Grade(evidence)))
+    return done
 
 
-def _audit_store(
-    workspace: Workspace, store: str, versions: Sequence[AIPVersion], grade: Grade
-) -> list[ReplicaReport]:
-    reports: list[ReplicaReport] = []
+def _audit_store(workspace: Workspace, store: str, versions: Sequence[AIPVersion], grade: Grade) -> list[Audited]:
+    done: list[Audited] = []
     away: Finding | None = None
     for version in versions:
         if away is None:
             try:
-                reports.append(audit_replica(workspace, version, store, grade))
+                done.append(Audited(plain_step(store, audit_replica, workspace, version, store, grade)))
                 continue
             except StorageError as error:
                 reason = store_failed(store, error)
@@ -54,8 +75,8 @@ def _audit_store(
         else:
             reason = away
         workspace.catalog.record([events.not_checked(version, store, grade, reason, workspace.clock())])
-        reports.append(_unreadable(version, store, grade, reason))
-    return reports
+        done.append(Audited(_unreadable(version, store, grade, reason), reason))
+    return done
 
 
 def _unreadable(version: AIPVersion, store: str, grade: Grade, reason: Finding) -> ReplicaReport:

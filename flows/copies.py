@@ -43,8 +43,8 @@ def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step:
             continue
         try:
             if name not in held:
-                step(f"copy to {name}", lambda name=name: _copy(workspace, version, name, held.values()))
-            reports.append(step(f"verify in {name}", lambda name=name: audit_replica(workspace, version, name)))
+                step(f"copy to {name}", _copy, workspace, version, name, held.values())
+            reports.append(step(f"verify in {name}", audit_replica, workspace, version, name))
         except StorageError as error:
             failures.append(store_failed(name, error))
             workspace.catalog.record([events.not_replicated(version, name, failures[-1], workspace.clock())])

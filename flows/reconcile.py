@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from flows.copies import store_failed
+from flows.outcomes import Verdict
 from flows.steps import Step, plain_step
 from flows.workspace import Workspace
 from preservation.facts import ObjectFact, Replica
+from preservation.findings import Finding
 from preservation.replicas.reconcile import Reconciled, reconcile_store
 from storage_adapters.errors import StorageError
 
 
-def reconcile(workspace: Workspace, stores: Sequence[str], *, step: Step = plain_step) -> list[Reconciled]:
-    """One report per store; a store that is away gives a report that says so."""
-    return [step(f"reconcile {name}", lambda name=name: _reconcile_store(workspace, name)) for name in stores]
+@dataclass(frozen=True, slots=True)
+class ReconciledStore:
+    """The answer for one store; `away` says that it could not be listed."""
+
+    report: Reconciled
+    away: Finding | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Any disagreement is found."""
+        if self.away is not None:
+            return Verdict.FAILED
+        return Verdict.FOUND if self.report.findings else Verdict.WELL
+
+    @property
+    def word(self) -> str:
+        """In one word."""
+        return {Verdict.WELL: "agrees", Verdict.FOUND: "disagrees"}.get(self.verdict, "failed")
 
 
-def _reconcile_store(workspace: Workspace, name: str) -> Reconciled:
+def reconcile(workspace: Workspace, *, store: str | None = None, step: Step = plain_step) -> list[ReconciledStore]:
+    """One answer per store: the one named, or all of the settings."""
+    names = [store] if store is not None else list(workspace.settings.stores)
+    return [step(f"reconcile {name}", _reconcile_store, workspace, name) for name in names]
+
+
+def _reconcile_store(workspace: Workspace, name: str) -> ReconciledStore:
     def objects_of(replica: Replica) -> Iterable[ObjectFact]:
         return workspace.catalog.objects(replica.identifier, replica.version)
 
     try:
-        return reconcile_store(workspace.store(name), workspace.catalog.replicas_in(name), objects_of)
+        claimed = (replica for replica in workspace.catalog.all_replicas() if replica.store == name)
+        return ReconciledStore(reconcile_store(workspace.store(name), claimed, objects_of))
     except StorageError as error:
-        return Reconciled(name, 0, 0, (store_failed(name, error),))
+        away = store_failed(name, error)
+        return ReconciledStore(Reconciled(name, 0, 0, (away,)), away)

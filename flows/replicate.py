@@ -6,22 +6,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.copies import Copies, make_copies
+from flows.outcomes import Verdict
+from flows.references import versions_named
 from flows.steps import Step, plain_step
 from flows.workspace import Workspace
-from preservation.facts import AIPVersion
+from preservation.facts import AIPVersion, Outcome, Replica
 
 
 @dataclass(frozen=True, slots=True)
 class Replicated:
-    """What became of the copies of one version."""
+    """What became of the copies of one version, and all its replicas now."""
 
     version: AIPVersion
     copies: Copies
+    replicas: tuple[Replica, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """A store that failed is the sysadmin's matter; a fresh copy that does not prove is found damage."""
+        if self.copies.failures:
+            return Verdict.FAILED
+        whole = all(report.outcome is Outcome.INTACT for report in self.copies.reports)
+        return Verdict.WELL if whole else Verdict.FOUND
+
+    @property
+    def word(self) -> str:
+        """In one word."""
+        return {Verdict.WELL: "replicated", Verdict.FOUND: "damaged"}.get(self.verdict, "failed")
 
 
-def replicate(workspace: Workspace, versions: Sequence[AIPVersion], *, step: Step = plain_step) -> list[Replicated]:
+def replicate(workspace: Workspace, references: Sequence[str], *, step: Step = plain_step) -> list[Replicated]:
     """Fill what is missing, version by version. A store that fails is a finding; the others go on."""
-    return [
-        Replicated(version, make_copies(workspace, version, workspace.policy(version.policy), step))
-        for version in versions
-    ]
+    return [_one(workspace, version, step) for version in versions_named(workspace, references)]
+
+
+def _one(workspace: Workspace, version: AIPVersion, step: Step) -> Replicated:
+    copies = make_copies(workspace, version, workspace.policy(version.policy), step)
+    return Replicated(version, copies, tuple(workspace.catalog.replicas(version.identifier, version.version)))

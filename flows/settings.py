@@ -44,21 +44,22 @@ class LocalStoreSettings(_Part):
 
 
 class S3StoreSettings(_Part):
-    """A bucket of an S3-compatible service."""
+    """A bucket of an S3-compatible service; the meaning of each key stands in storage_adapters/settings.py."""
 
     kind: Literal["s3"]
     bucket: str
-    prefix: str = ""
     endpoint_url: str | None = None
-    region_name: str | None = None
-    addressing: Literal["path", "virtual", "auto"] = "auto"
-    ca_bundle: Path | None = None
-    profile: str | None = None
+    region_name: str = "us-east-1"
     access_key_id: SecretStr | None = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
-    connect_timeout: float = Field(default=5.0, gt=0)
+    profile: str | None = None
+    addressing_style: Literal["path", "virtual", "auto"] = "path"
+    verify: bool = True
+    ca_bundle: Path | None = None
+    connect_timeout: float = Field(default=10.0, gt=0)
     read_timeout: float = Field(default=60.0, gt=0)
+    part_size: int = Field(default=64 << 20, ge=8 << 20)
     provider: str = ""
     region: str = ""
     medium: str = ""

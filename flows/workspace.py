@@ -7,21 +7,27 @@ first used, and probed once in its life.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
 
 from flows.settings import LocalStoreSettings, S3StoreSettings, Settings, read_settings
 from policies.load import load_policy
 from policies.model import Policy
 from policies.replication import StoreFacts
 from preservation.catalog.catalog import Catalog, open_catalog
-from preservation.errors import PolicyError
+from preservation.catalog.leases import Lease
+from preservation.facts import FileFact
+from preservation.formats.identify import Identifier
 from preservation.progress import Progress, Silent
-from storage_adapters.opening import open_store
+from storage_adapters.errors import StorageDenied
+from storage_adapters.opening import LocalSettings, S3Settings, open_store
 from storage_adapters.store import ErasableStore, Store
 from wording import say
 
@@ -39,6 +45,7 @@ class Workspace:
     settings: Settings
     clock: Callable[[], datetime] = utc_now
     progress: Progress = field(default_factory=Silent)
+    patience: float = 3600.0  # seconds to wait for another process that works on the same package
     _stores: dict[str, ErasableStore] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -66,11 +73,6 @@ class Workspace:
         """Damaged bytes, kept as they were found."""
         return self.folder / "evidence"
 
-    @property
-    def owner(self) -> str:
-        """Who holds a lease taken from here."""
-        return socket.gethostname()
-
     def policy(self, name: str | None = None) -> Policy:
         """The policy of that name: the workspace's own, else the built-in one. Raises PolicyError."""
         return load_policy(name or self.settings.policy, folder=self.folder / "policies")
@@ -92,15 +94,32 @@ class Workspace:
             for name, s in self.settings.stores.items()
         )
 
+    @cached_property
+    def identifier(self) -> Identifier:
+        """The format identifier, its workers started at first use and kept for the whole batch."""
+        return Identifier().__enter__()
+
+    def counted(self, files: Iterable[FileFact]) -> Iterator[FileFact]:
+        """The same files; each one moves the progress by one."""
+        for file in files:
+            yield file
+            self.progress.advance(1)
+
+    def lease(self, key: str) -> AbstractContextManager[Lease]:
+        """Hold the key while nobody else does; waits for a living holder. Raises LeaseHeld after `patience`."""
+        return self.catalog.lease(key, owner=f"vankho on {socket.gethostname()}", now=self.clock, wait=self.patience)
+
     def close(self) -> None:
-        """Close the catalog if it was opened."""
+        """End the workers and close the catalog, as far as they were used."""
+        if "identifier" in self.__dict__:
+            self.identifier.close()
         if "catalog" in self.__dict__:
             self.catalog.close()
 
 
 @contextmanager
 def open_workspace(folder: Path, *, progress: Progress | None = None) -> Iterator[Workspace]:
-    """The workspace in the folder, closed at the end. Raises PolicyError when it is none or its settings are wrong."""
+    """The workspace in the folder, closed at the end. Raises PolicyError when it is none or is set up wrongly."""
     workspace = Workspace(folder.resolve(), read_settings(folder), progress=progress or Silent())
     try:
         yield workspace
@@ -111,11 +130,39 @@ def open_workspace(folder: Path, *, progress: Progress | None = None) -> Iterato
 def _open(workspace: Workspace, name: str) -> ErasableStore:
     settings = workspace.settings.stores.get(name)
     if settings is None:
-        raise PolicyError(
-            say("There is no store named {store}.", store=name),
+        raise StorageDenied(
+            say("There is no store named {store} in the settings.", store=name),
             where="vankho.toml: stores",
             expected=", ".join(workspace.settings.stores) or "-",
             seen=name,
-            next_step=say("Name one of the stores that `vankho store list` shows."),
+            next_step=say("Name one of the stores that `vankho store list` shows, or add it to vankho.toml."),
         )
-    return open_store(name, settings)
+    if isinstance(settings, LocalStoreSettings):
+        return open_store(name, _local(workspace, settings))
+    return _probed(workspace, name, _s3(settings))
+
+
+def _local(workspace: Workspace, settings: LocalStoreSettings) -> LocalSettings:
+    """A relative path is the workspace's own and is made; an absolute one may be a disk that is not mounted."""
+    path = workspace.folder / settings.path
+    if not settings.path.is_absolute():
+        path.mkdir(parents=True, exist_ok=True)
+    return LocalSettings(**{**settings.model_dump(exclude={"kind"}), "path": path})
+
+
+def _s3(settings: S3StoreSettings) -> S3Settings:
+    plain: dict[str, Any] = {
+        key: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for key, value in settings
+        if key != "kind"
+    }
+    return S3Settings(**plain)
+
+
+def _probed(workspace: Workspace, name: str, settings: S3Settings) -> ErasableStore:
+    """The store with what it was seen to do; probed once in its life and remembered in the catalog."""
+    known = workspace.catalog.capabilities(name)
+    store = open_store(name, settings, capabilities=known[0] if known is not None else None)
+    if known is None:
+        workspace.catalog.save_capabilities(name, store.capabilities(), workspace.clock())
+    return store

@@ -6,13 +6,28 @@ history needs years later: counts, tools, findings. What the catalog's projectio
 
 from __future__ import annotations
 
+import base64
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from preservation.facts import AIPVersion, Event, EventOutcome, EventType, Evidence, Grade, Outcome, Replica
+from preservation.facts import (
+    AIPVersion,
+    Event,
+    EventOutcome,
+    EventType,
+    Evidence,
+    FileFact,
+    Form,
+    Grade,
+    Outcome,
+    Replica,
+)
 from preservation.findings import Finding, Severity, as_json, worst
+from preservation.formats.report import FormatReport
+from preservation.packages.received import Received
+from preservation.packages.supplied import Supplied
 from preservation.replicas.copy import Copied
 from preservation.replicas.repair import Repaired
 from preservation.replicas.verify import ReplicaReport
@@ -163,3 +178,84 @@ def not_recovered(version: AIPVersion, store: str, reason: Finding, now: datetim
         store=store,
         findings=(reason,),
     )
+
+
+def of_reception(
+    received: Received, supplied: Supplied, formats: FormatReport, findings: tuple[Finding, ...], *, began: datetime,
+    now: datetime, policy: str, accepted: bool,
+) -> tuple[Event, ...]:
+    """The history of a package up to the decision: what arrived, what was checked, what was found, who decided.
+
+    All of it goes into the bag's PREMIS and into the catalog, whether the package is accepted or rejected.
+    """
+    submission = received.submission
+
+    def add(kind: EventType, at: datetime, **more: Any) -> Event:  # noqa: ANN401
+        return event(kind, at, submission=submission.id, **more)
+
+    history = [
+        add(
+            EventType.INGESTION_START,
+            began,
+            outcome=EventOutcome.SUCCESS,
+            detail={"source": str(submission.source), "form": submission.form.value, "bag": received.is_bag},
+        )
+    ]
+    if submission.form is not Form.FOLDER:
+        history.append(add(EventType.UNPACKING, now, outcome=EventOutcome.SUCCESS, detail={"files": received.files}))
+    renamed = [fact for fact in received.inventory if fact.original_name is not None]
+    if renamed:
+        history.append(add(EventType.FILENAME_CHANGE, now, outcome=EventOutcome.SUCCESS, detail=_names(renamed)))
+    history.append(
+        add(
+            EventType.MESSAGE_DIGEST_CALCULATION,
+            now,
+            detail={"files": received.files, "bytes": received.bytes, "content_digest": received.content_digest},
+            findings=received.findings,
+        )
+    )
+    history.append(
+        add(
+            EventType.FIXITY_CHECK,
+            now,
+            findings=supplied.findings,
+            detail={
+                "supplied": supplied.kind,
+                "algorithms": list(supplied.algorithms),
+                "lists": list(supplied.lists),
+                "checked": supplied.checked,
+                "matched": supplied.matched,
+                "absent": list(supplied.absent[:FINDINGS_IN_EVENT]),
+            },
+        )
+    )
+    history.append(
+        add(
+            EventType.FORMAT_IDENTIFICATION,
+            now,
+            agent=formats.tool or AGENT,
+            outcome=EventOutcome.SUCCESS,
+            detail=formats.as_json(),
+        )
+    )
+    history.append(
+        add(
+            EventType.VALIDATION,
+            now,
+            outcome=None if accepted else EventOutcome.FAIL,
+            findings=findings,
+            detail={"policy": policy, "accepted": accepted},
+        )
+    )
+    return tuple(history)
+
+
+def _names(renamed: Sequence[FileFact]) -> dict[str, Any]:
+    """The producer's bytes of every name that ours differs from, so that the change can be undone."""
+    return {
+        "files": len(renamed),
+        "names": [
+            {"path": fact.path, "original_base64": base64.b64encode(fact.original_name or b"").decode("ascii")}
+            for fact in renamed[:FINDINGS_IN_EVENT]
+        ],
+    }

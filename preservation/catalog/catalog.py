@@ -135,6 +135,11 @@ class Catalog:
             where = None if path is None else storable(path)
             connection.execute(update(versions).where(versions.c.id == version_id).values(staged=where))
 
+    def staged(self) -> list[str]:
+        """Where bags stand in the workspace that the catalog counts on."""
+        with self._database.reading() as connection:
+            return reading.staged_bags(connection)
+
     def format_counts(self, *, collection: str | None = None, newest_only: bool = False) -> list[FormatCount]:
         """Payload files by what they were identified as, most files first."""
         with self._database.reading() as connection:

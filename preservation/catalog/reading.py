@@ -132,6 +132,12 @@ def all_versions(database: Database, *, collection: str | None, newest_only: boo
         yield _version(row)
 
 
+def staged_bags(connection: Connection) -> list[str]:
+    """Where bags stand in the workspace because not enough copies of them are proved yet."""
+    query = select(versions.c.staged).where(versions.c.staged.is_not(None)).order_by(versions.c.staged)
+    return list(connection.execute(query).scalars())
+
+
 def all_objects(database: Database, identifier: str, version: int) -> Iterator[ObjectFact]:
     """The objects of one version, sorted by path bytes. Their format's path is the object's own path."""
     with database.reading() as connection:

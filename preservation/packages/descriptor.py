@@ -55,6 +55,11 @@ def read_descriptor(received: Received) -> Descriptor | None:
     return Descriptor(path, data, tuple(findings))
 
 
+def descriptor_bytes(received: Received, descriptor: Descriptor) -> bytes:
+    """The descriptor as it was delivered, to be kept among the metadata. Raises OSError."""
+    return (received.payload / descriptor.path).read_bytes()
+
+
 def descriptor_findings(descriptor: Descriptor, schema: Mapping[str, Any]) -> tuple[Finding, ...]:
     """Where the descriptor breaks the schema (draft 2020-12), one finding a fault, in our own sentences."""
     if any(finding.code == "descriptor-unreadable" for finding in descriptor.findings):

@@ -1,0 +1,50 @@
+# The few commands of this project. `make demo` and `make test` need Python 3.11 or later, git and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORPORA ?= $(VANKHO_CORPORA)
+
+.PHONY: help demo test lint types imports install install-dev clean
+
+help:
+	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
+	@echo "make test                  everything the tests need, and the tests"
+	@echo "make lint types imports    the checks that CI runs before the tests"
+
+# Versions and hashes are pinned; nothing is resolved at installation.
+$(BIN)/.installed: constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Vankho needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/.installed-dev: constraints-dev.txt $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r constraints-dev.txt
+	@touch $@
+
+install: $(BIN)/.installed
+
+install-dev: $(BIN)/.installed-dev
+
+demo: $(BIN)/.installed
+	$(BIN)/vankho demo $(if $(PACKAGE),--package "$(PACKAGE)")
+
+# Debian's packages for the real servers that the tests start: PostgreSQL and Ceph's S3 gateway.
+test: $(BIN)/.installed-dev
+	tests/servers/install.sh
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(BIN)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(BIN)/.installed-dev
+	$(BIN)/mypy
+
+imports: $(BIN)/.installed-dev
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .venv-* build *.egg-info demo-workspace

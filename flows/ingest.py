@@ -1,0 +1,206 @@
+"""Ingest: from a delivered package to proved copies. Read this first; it is the main path, top to bottom.
+
+Each step takes values and gives values. Nothing is visible before `admit`; after it, the AIP exists and only
+its copies are left to make. It is safe to run again at any point: what is whole is found, what is not is redone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.copies import make_copies
+from flows.failures import as_finding
+from flows.outcomes import Verdict
+from flows.packaging import (
+    admit,
+    bag_place,
+    check_supplied_evidence,
+    check_written_bag,
+    identify_formats,
+    plan_bag,
+)
+from flows.quarantine import leave_reasons
+from flows.steps import Step, plain_step
+from flows.tidy import tidy
+from flows.workspace import Workspace
+from policies.acceptance import decide
+from policies.model import Policy
+from preservation import events
+from preservation.bags.write import write_bag
+from preservation.errors import PackageError, PreservationError
+from preservation.facts import AIPVersion, Event, EventOutcome, EventType, Replica
+from preservation.findings import Finding
+from preservation.formats.report import format_report
+from preservation.packages.receive import receive
+from preservation.packages.submission import Submission, claim, release
+from storage_adapters.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of one package. `outcome`: accepted, already-here, rejected (the package), failed (the system)."""
+
+    source: str
+    outcome: str
+    identifier: str | None = None
+    version: int | None = None
+    files: int = 0
+    bytes: int = 0
+    findings: tuple[Finding, ...] = ()
+    replicas: tuple[Replica, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Rejected is the officer's matter; failed, or a store that failed, the sysadmin's."""
+        if self.outcome == "failed" or any(finding.code == "copy-failed" for finding in self.findings):
+            return Verdict.FAILED
+        return Verdict.FOUND if self.outcome == "rejected" else Verdict.WELL
+
+    @property
+    def word(self) -> str:
+        """The outcome."""
+        return self.outcome
+
+
+def ingest(
+    workspace: Workspace,
+    source: str,
+    *,
+    policy: str | None = None,
+    collection: str | None = None,
+    step: Step = plain_step,
+) -> Ingested:
+    """Ingest one package. Its own faults reject it; the system's faults fail it; neither is raised.
+
+    Raises PolicyError when the policy is wrong: then nothing was begun.
+    """
+    rules = workspace.policy(policy)
+    submission_id = str(uuid.uuid4())
+    try:
+        tidy(workspace)
+        submission = step("claim", claim, Path(source), staging=workspace.staging, submission_id=submission_id)
+        try:
+            return _take_in(workspace, submission, rules, collection, step)
+        finally:
+            release(submission)
+    except PackageError as error:
+        return _rejected(workspace, source, submission_id, error.findings, ())
+    except (PreservationError, StorageError, OSError) as error:
+        return Ingested(source, "failed", findings=(as_finding(error),))
+
+
+def _take_in(
+    workspace: Workspace, submission: Submission, policy: Policy, collection: str | None, step: Step
+) -> Ingested:
+    source, began = str(submission.source), workspace.clock()
+    workspace.progress.begin("receive", None)
+    received = step(
+        "receive",
+        receive,
+        submission,
+        algorithms=frozenset(policy.packaging.algorithms),
+        litter=policy.acceptance.litter,
+        progress=workspace.progress,
+    )
+    with workspace.lease(f"content {received.content_digest}"):
+        known = workspace.catalog.find_content(received.content_digest)
+        if known is not None:
+            return _with_copies(workspace, source, "already-here", known, (), step)
+        supplied = step("check what was supplied", check_supplied_evidence, received, workspace.progress)
+        formats = step("identify formats", identify_formats, workspace, received)
+        acceptance = step(
+            "decide acceptance",
+            decide,
+            received,
+            supplied.evidence,
+            formats,
+            supplied.descriptor,
+            policy,
+            now=workspace.clock(),
+        )
+        history = events.of_reception(
+            received,
+            supplied.evidence,
+            format_report(formats),
+            acceptance.findings,
+            began=began,
+            now=workspace.clock(),
+            policy=policy.name,
+            accepted=acceptance.accepted,
+        )
+        if not acceptance.accepted:
+            return _rejected(workspace, source, submission.id, acceptance.findings, history)
+        with plan_bag(workspace, received, supplied, formats, policy, collection, history) as plan:
+            bag = step("write the bag", write_bag, received, plan, destination=bag_place(workspace, submission))
+            judged = step("check the bag", check_written_bag, workspace, bag)
+            version = step("admit", admit, workspace, received, supplied, plan, judged, policy, collection)
+    return _with_copies(workspace, source, "accepted", version, acceptance.findings, step)
+
+
+def _with_copies(
+    workspace: Workspace,
+    source: str,
+    outcome: str,
+    version: AIPVersion,
+    findings: tuple[Finding, ...],
+    step: Step,
+) -> Ingested:
+    """Make the copies that are wanting. Content that is already here gets no second AIP, but what it lacks."""
+    copies = make_copies(workspace, version, workspace.policy(version.policy), step)
+    return Ingested(
+        source,
+        outcome,
+        identifier=version.identifier,
+        version=version.version,
+        files=version.files,
+        bytes=version.bytes,
+        findings=findings + copies.failures,
+        replicas=tuple(workspace.catalog.replicas(version.identifier, version.version)),
+    )
+
+
+def _rejected(
+    workspace: Workspace, source: str, submission: str, findings: Sequence[Finding], history: Sequence[Event]
+) -> Ingested:
+    reasons = leave_reasons(workspace, source, submission, findings)
+    end = events.event(
+        EventType.QUARANTINE,
+        workspace.clock(),
+        outcome=EventOutcome.FAIL,
+        submission=submission,
+        findings=findings,
+        detail={"source": source, "reasons": reasons.relative_to(workspace.folder).as_posix()},
+    )
+    workspace.catalog.record([*history, end])
+    return Ingested(source, "rejected", findings=tuple(findings))
+
+
+# Prefect on SQLite stays quick with some 30 task runs in a flow run; a larger batch puts several packages in a step.
+STEPS_PER_BATCH = 25
+
+
+def ingest_batch(
+    workspace: Workspace,
+    sources: Sequence[str],
+    *,
+    policy: str | None = None,
+    collection: str | None = None,
+    step: Step = plain_step,
+) -> list[Ingested]:
+    """Ingest many packages; one that is rejected or fails does not keep the others."""
+    workspace.policy(policy)
+    each = -(-len(sources) // STEPS_PER_BATCH)
+    done: list[Ingested] = []
+    for start in range(0, len(sources), max(each, 1)):
+        part = sources[start : start + each]
+        done.extend(step(f"ingest {part[0]}", _one_by_one, workspace, part, policy, collection))
+    return done
+
+
+def _one_by_one(
+    workspace: Workspace, sources: Sequence[str], policy: str | None, collection: str | None
+) -> list[Ingested]:
+    return [ingest(workspace, source, policy=policy, collection=collection) for source in sources]

@@ -1,0 +1,205 @@
+"""From a received package to an admitted AIP: what ingest does between deciding and copying, one function a step."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flows.workspace import Workspace
+from policies.identity import producer_identifier
+from policies.model import Policy
+from policies.sentences import descriptor_schema
+from preservation import events
+from preservation.bags.check import check_bag
+from preservation.bags.plan import BagPlan, WrittenBag
+from preservation.bags.report import BagReport
+from preservation.bags.second_opinion import SecondOpinion, second_opinion
+from preservation.errors import FixityError
+from preservation.facts import AIPVersion, Event, EventOutcome, EventType, FormatFact
+from preservation.inventory import FactFile, load_format, write_facts
+from preservation.packages.descriptor import Descriptor, descriptor_bytes, descriptor_findings, read_descriptor
+from preservation.packages.received import Received
+from preservation.packages.submission import Submission
+from preservation.packages.supplied import Supplied, check_supplied, supplied_from_bag
+from preservation.progress import Progress
+from wording import say
+
+
+@dataclass(frozen=True, slots=True)
+class SuppliedEvidence:
+    """What came with the payload: checksums (or none), a descriptor (or none), a given bag's bag-info."""
+
+    evidence: Supplied
+    descriptor: Descriptor | None
+    bag_info: tuple[tuple[str, str], ...] = ()
+
+    def described(self, field: str) -> str | None:
+        """A text field of the descriptor."""
+        value = self.descriptor.data.get(field) if self.descriptor is not None else None
+        return str(value) if isinstance(value, str | int) else None
+
+    def labelled(self, label: str) -> str | None:
+        """The first value of a bag-info label; labels are case-insensitive."""
+        return next((value for name, value in self.bag_info if name.lower() == label.lower()), None)
+
+
+def check_supplied_evidence(received: Received, progress: Progress) -> SuppliedEvidence:
+    """Check a given bag, or the vendor's checksum lists, against what was received; read the descriptor."""
+    descriptor = read_descriptor(received)
+    if descriptor is not None:
+        found = (*descriptor.findings, *descriptor_findings(descriptor, descriptor_schema()))
+        descriptor = replace(descriptor, findings=found)
+    if received.given_tags is not None:
+        report = check_bag(received.given_tags, progress=progress)
+        return SuppliedEvidence(supplied_from_bag(report), descriptor, report.bag_info)
+    return SuppliedEvidence(check_supplied(received, progress=progress), descriptor)
+
+
+def identify_formats(workspace: Workspace, received: Received) -> FactFile[FormatFact]:
+    """What every payload file is, written beside the inventory and in its order."""
+    workspace.progress.begin("identify formats", received.files)
+    identified = workspace.identifier.identify(received.payload, workspace.counted(received.inventory))
+    return write_facts(received.submission.folder / "formats.jsonl", identified, load_format)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBag:
+    """A bag in its place, judged by the checker and by the bagit library."""
+
+    written: WrittenBag
+    report: BagReport
+    opinion: SecondOpinion
+
+
+@contextmanager
+def plan_bag(
+    workspace: Workspace,
+    received: Received,
+    supplied: SuppliedEvidence,
+    formats: FactFile[FormatFact],
+    policy: Policy,
+    collection: str | None,
+    history: tuple[Event, ...],
+) -> Iterator[BagPlan]:
+    """The plan of the bag: which AIP, which version. Nobody else can take that version while the plan is held."""
+    producer = _producer(received, supplied, policy)
+    with workspace.lease(f"identifier {collection or ''}/{producer or received.submission.id}"):
+        known, number = workspace.catalog.next_place(producer_identifier=producer, collection=collection)
+        identifier = known or str(uuid.uuid4())
+        creation = events.event(EventType.PACKAGE_CREATION, workspace.clock(), submission=received.submission.id)
+        descriptor = supplied.descriptor
+        yield BagPlan(
+            identifier=identifier,
+            version=number,
+            algorithms=policy.packaging.algorithms,
+            bagging_date=workspace.clock().date(),
+            agent=events.AGENT,
+            events=tuple(replace(event, identifier=identifier, version=number) for event in (*history, creation)),
+            formats=formats,
+            bag_info=_bag_info(supplied, policy, producer=producer, collection=collection),
+            descriptor=descriptor_bytes(received, descriptor) if descriptor is not None else None,
+            descriptor_name="descriptor" + Path(descriptor.path).suffix
+            if descriptor is not None
+            else "descriptor.json",
+        )
+
+
+def bag_place(workspace: Workspace, submission: Submission) -> Path:
+    """Where the bag of a submission is renamed to when it is whole."""
+    workspace.bags.mkdir(exist_ok=True)
+    return workspace.bags / submission.id
+
+
+def check_written_bag(workspace: Workspace, written: WrittenBag) -> CheckedBag:
+    """Judge the bag in its place by code that did not write it. Raises FixityError when it is not valid."""
+    workspace.progress.begin("check the bag", written.object_bytes)
+    report = check_bag(written.path, progress=workspace.progress)
+    opinion = second_opinion(written.path)
+    if not report.valid or opinion.valid is False:
+        raise FixityError(
+            say("The bag just written is not valid: what is on the disk is not what was received."),
+            where=str(written.path),
+            seen="; ".join(str(finding.message) for finding in report.findings[:3]) or opinion.message,
+            next_step=say("Check the disk of the workspace, then ingest the package again."),
+        )
+    return CheckedBag(written, report, opinion)
+
+
+def admit(
+    workspace: Workspace,
+    received: Received,
+    supplied: SuppliedEvidence,
+    plan: BagPlan,
+    bag: CheckedBag,
+    policy: Policy,
+    collection: str | None,
+) -> AIPVersion:
+    """Enter the AIP version, its objects and its history into the catalog, all or nothing."""
+    now = workspace.clock()
+    version = AIPVersion(
+        identifier=plan.identifier,
+        version=plan.version,
+        content_digest=received.content_digest,
+        files=received.files,
+        bytes=received.bytes,
+        objects=bag.written.object_count,
+        object_bytes=bag.written.object_bytes,
+        policy=policy.name,
+        admitted_at=now,
+        submission=received.submission.id,
+        source=str(received.submission.source),
+        producer_identifier=_producer(received, supplied, policy),
+        collection=collection,
+        title=supplied.described("title"),
+        staged=bag.written.path.relative_to(workspace.folder).as_posix(),
+    )
+
+    def about(kind: EventType, **detail: Any) -> Event:  # noqa: ANN401 - JSON
+        return events.event(
+            kind,
+            now,
+            outcome=EventOutcome.SUCCESS,
+            submission=version.submission,
+            identifier=version.identifier,
+            version=version.version,
+            detail=detail,
+        )
+
+    closing = (
+        about(EventType.VALIDATION, bag="valid", checked=bag.report.checked, second_opinion=_said(bag.opinion)),
+        about(EventType.POLICY_ASSIGNMENT, policy=policy.name),
+        about(EventType.INGESTION_END, files=version.files, bytes=version.bytes, objects=version.objects),
+    )
+    return workspace.catalog.admit(version, iter(bag.written.objects), (*plan.events, *closing))
+
+
+def _said(opinion: SecondOpinion) -> Mapping[str, Any]:
+    return {"tool": "bagit", "valid": opinion.valid, "message": opinion.message}
+
+
+def _producer(received: Received, supplied: SuppliedEvidence, policy: Policy) -> str | None:
+    return producer_identifier(
+        policy,
+        descriptor=supplied.described("identifier"),
+        bag_info=supplied.labelled("External-Identifier"),
+        name=received.submission.source.stem,
+    )
+
+
+def _bag_info(
+    supplied: SuppliedEvidence, policy: Policy, *, producer: str | None, collection: str | None
+) -> dict[str, str | tuple[str, ...]]:
+    """The labels that the writer does not set itself; empty ones are left out."""
+    wanted = {
+        "Source-Organization": policy.packaging.source_organization or supplied.labelled("Source-Organization"),
+        "Contact-Email": policy.packaging.contact_email,
+        "External-Description": supplied.described("title") or supplied.labelled("External-Description"),
+        "Vankho-Producer-Identifier": producer,
+        "Vankho-Collection": collection,
+        "Vankho-Policy": policy.name,
+    }
+    return {label: value for label, value in wanted.items() if value}

@@ -1,0 +1,177 @@
+"""The flows as Prefect sees them: a run per package or batch, its steps as tasks. Only this module imports Prefect.
+
+Prefect orders, shows and tries again; it decides nothing, and the catalog, not Prefect's state, is the truth.
+Result caching is off: a cached "verified" would be a lie in waiting. Parameters are names and paths, never secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from flows.audit import audit
+from flows.ingest import ingest, ingest_batch
+from flows.outcomes import Ending, Verdict, worst_of
+from flows.reconcile import reconcile
+from flows.repair import repair
+from flows.replicate import replicate
+from flows.restore import restore
+from flows.steps import RETRY_DELAYS
+from flows.workspace import Workspace, open_workspace
+from storage_adapters.errors import StorageUnavailable
+
+Answer = TypeVar("Answer")
+P = ParamSpec("P")
+
+
+@dataclass
+class _Caller:
+    """The command line that runs a flow in its own process: its workspace is used, its answers are kept for it."""
+
+    workspace: Workspace
+    answers: list[Any] = field(default_factory=list)
+
+
+_CALLER: ContextVar[_Caller | None] = ContextVar("caller", default=None)
+
+
+def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - each flow has its own
+    """Run a flow in this process, seen by the server that PREFECT_API_URL names; gives what the flow's body gave.
+
+    Raises what the body raised.
+    """
+    caller = _Caller(workspace)
+    token = _CALLER.set(caller)
+    try:
+        state = asyncio.run(_FLOWS[name](workspace=str(workspace.folder), **parameters, return_state=True))
+    finally:
+        _CALLER.reset(token)
+    if caller.answers:
+        return caller.answers[0]
+    if isinstance(state.data, BaseException):
+        raise state.data
+    raise RuntimeError(f"Prefect ended the run without an answer: {state!r}")
+
+
+def task_step(name: str, work: Callable[P, Answer], /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+    """One step as a Prefect task; only StorageUnavailable is tried again."""
+    as_task = task(
+        name=name,
+        task_run_name=name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=len(RETRY_DELAYS),
+        retry_delay_seconds=list(RETRY_DELAYS),
+        retry_condition_fn=_store_was_away,
+    )
+    # The arguments are bound first: Prefect would otherwise look through them for results of other tasks.
+    return as_task(partial(work, *args, **kwargs))()
+
+
+def _store_was_away(_task: object, _run: object, state: State[Any]) -> bool:
+    return isinstance(state.data, StorageUnavailable)
+
+
+@contextmanager
+def _opened(folder: str) -> Iterator[Workspace]:
+    caller = _CALLER.get()
+    if caller is not None:
+        yield caller.workspace
+    else:
+        with open_workspace(Path(folder)) as workspace:
+            yield workspace
+
+
+def _concluded(answer: Ending | Sequence[Ending]) -> State[Any]:
+    """The state that a person reads: well, found (with the word for what), or failed. No outcome is hidden."""
+    caller = _CALLER.get()
+    if caller is not None:
+        caller.answers.append(answer)
+    endings: Sequence[Ending] = answer if isinstance(answer, Sequence) else [answer]
+    words = ", ".join(sorted({ending.word for ending in endings})) or "nothing to do"
+    match worst_of(endings):
+        case Verdict.WELL:
+            return Completed(message=words)
+        case Verdict.FOUND:
+            return Completed(name="Found", message=words)
+        case _:
+            return Failed(message=words)
+
+
+@flow(name="ingest", flow_run_name="ingest {source}")
+async def ingest_flow(
+    workspace: str, source: str, policy: str | None = None, collection: str | None = None
+) -> State[Any]:
+    """One package, from where it was delivered to proved copies."""
+    with _opened(workspace) as opened:
+        return _concluded(ingest(opened, source, policy=policy, collection=collection, step=task_step))
+
+
+@flow(name="ingest batch")
+async def ingest_batch_flow(
+    workspace: str, sources: list[str], policy: str | None = None, collection: str | None = None
+) -> State[Any]:
+    """Many packages; each a step of its own."""
+    with _opened(workspace) as opened:
+        return _concluded(ingest_batch(opened, sources, policy=policy, collection=collection, step=task_step))
+
+
+@flow(name="replicate")
+async def replicate_flow(workspace: str, references: list[str]) -> State[Any]:
+    """The copies that are missing or not yet proved."""
+    with _opened(workspace) as opened:
+        return _concluded(replicate(opened, references, step=task_step))
+
+
+@flow(name="audit", flow_run_name="audit {evidence}")
+async def audit_flow(
+    workspace: str, references: list[str] | None = None, store: str | None = None, evidence: str = "bytes"
+) -> State[Any]:
+    """Proof of the copies that are there; of all AIPs when none is named."""
+    with _opened(workspace) as opened:
+        return _concluded(audit(opened, references or [], store=store, evidence=evidence, step=task_step))
+
+
+@flow(name="repair")
+async def repair_flow(workspace: str, references: list[str] | None = None) -> State[Any]:
+    """Damaged copies brought back from proved ones."""
+    with _opened(workspace) as opened:
+        return _concluded(repair(opened, references or [], step=task_step))
+
+
+@flow(name="reconcile")
+async def reconcile_flow(workspace: str, store: str | None = None) -> State[Any]:
+    """Catalog against stores, both directions."""
+    with _opened(workspace) as opened:
+        return _concluded(reconcile(opened, store=store, step=task_step))
+
+
+@flow(name="restore", flow_run_name="restore {reference}")
+async def restore_flow(
+    workspace: str, reference: str, to: str, store: str | None = None, version: int | None = None
+) -> State[Any]:
+    """One AIP version given back as a bag."""
+    with _opened(workspace) as opened:
+        return _concluded(restore(opened, reference, to=to, store=store, version=version, step=task_step))
+
+
+_FLOWS: dict[str, Callable[..., Any]] = {
+    "ingest": ingest_flow,
+    "ingest_batch": ingest_batch_flow,
+    "replicate": replicate_flow,
+    "audit": audit_flow,
+    "repair": repair_flow,
+    "reconcile": reconcile_flow,
+    "restore": restore_flow,
+}

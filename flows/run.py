@@ -1,0 +1,60 @@
+"""Run a flow: in sight of a Prefect server when one answers, by plain calls when none does.
+
+Without a server nothing of Prefect is imported and nothing waits for it; the catalog records the run either way.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from flows.workspace import Workspace
+
+Answer = TypeVar("Answer")
+
+USUAL_SERVER = "http://127.0.0.1:4200/api"
+PATIENCE = 1.0  # seconds for a server to say that it is there
+
+
+def carry_out(workspace: Workspace, body: Callable[..., Answer], /, **parameters: Any) -> Answer:  # noqa: ANN401
+    """Run the flow whose body this is; `parameters` are JSON values. Gives and raises what the body does."""
+    server = answering_server(workspace)
+    if server is None:
+        return body(workspace, **parameters)
+    _settle_prefect(server)
+    from flows import prefect_runs  # late: a second of import that only a run in sight of a server needs
+
+    answer: Answer = prefect_runs.run(workspace, body.__name__, parameters)
+    return answer
+
+
+def answering_server(workspace: Workspace) -> str | None:
+    """The API address of the Prefect server that answers: the one set, else the usual one; None when none does."""
+    address = os.environ.get("PREFECT_API_URL") or workspace.settings.prefect.api_url or USUAL_SERVER
+    return address if _is_there(address) else None
+
+
+def _is_there(address: str) -> bool:
+    parts = urlsplit(address)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", parts.path.rstrip("/") + "/health")
+        answer = connection.getresponse()
+        return answer.status == http.client.OK and answer.read(64).strip() == b"true"
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+
+
+def _settle_prefect(server: str) -> None:
+    """What Prefect reads when it is imported: our server, none of its own, no calls home, no lines on our screen."""
+    os.environ["PREFECT_API_URL"] = server
+    os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
