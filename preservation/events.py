@@ -233,7 +233,7 @@ def of_reception(
         add(
             EventType.FORMAT_IDENTIFICATION,
             now,
-            agent=formats.tool or AGENT,
+            agent=formats.tools[0][0] if formats.tools else AGENT,
             outcome=EventOutcome.SUCCESS,
             detail=formats.as_json(),
         )
