@@ -35,20 +35,28 @@ WAIVABLE = frozenset(
         "digest-differs",
         "file-missing",
         "file-unexpected",
+        "file-unlisted",
         "format-empty",
         "format-extension-only",
         "format-failed",
         "format-mismatch",
         "format-rejected",
         "format-unknown",
-        "litter-refused",
         "oxum-differs",
+        "oxum-malformed",
+        "oxum-repeated",
         "supplied-digest-differs",
         "supplied-file-missing",
         "supplied-file-unlisted",
         "supplied-list-unreadable",
+        "system-litter",
+        "tag-digest-differs",
+        "tag-file-missing",
+        "tagmanifest-incomplete",
     }
 )
+# Stands for findings of another code that are too many to show.
+_NOT_SHOWN = "findings-not-shown"
 
 
 class HasFindings(Protocol):
@@ -120,11 +128,16 @@ def decide(
 def _tolerated(findings: list[Finding], policy: Policy) -> list[Finding]:
     """The findings with the weight that `holey` and `supplied_checksums` give them."""
     weights: dict[str, Severity] = {}
-    if policy.acceptance.holey is Holey.RECORD and any(finding.code in _ABSENT for finding in findings):
+    if policy.acceptance.holey is Holey.RECORD and any(_kind(finding) in _ABSENT for finding in findings):
         weights.update(dict.fromkeys(_ABSENT | _ABOUT_ABSENT, Severity.WARNING))
     if policy.acceptance.supplied_checksums is SuppliedChecksums.REQUIRE:
         weights["supplied-file-unlisted"] = Severity.ERROR
-    return [replace(finding, severity=weights.get(finding.code, finding.severity)) for finding in findings]
+    return [replace(finding, severity=weights.get(_kind(finding), finding.severity)) for finding in findings]
+
+
+def _kind(finding: Finding) -> str:
+    """The code of the finding, or of those it stands for."""
+    return str(finding.message.values.get("code")) if finding.code == _NOT_SHOWN else finding.code
 
 
 def _checksums_required() -> Finding:
@@ -146,7 +159,7 @@ def _about_descriptor(policy: Policy, descriptor: HasFindings | None) -> Iterato
 
 
 def _weigh(finding: Finding, waivers: Iterable[Waiver], *, today: date, waived: list[Waived]) -> Finding:
-    if finding.severity is not Severity.ERROR or finding.code not in WAIVABLE:
+    if finding.severity is not Severity.ERROR or _kind(finding) not in WAIVABLE:
         return finding
     for waiver in waivers:
         if today <= waiver.until and _covers(waiver, finding):
@@ -156,7 +169,7 @@ def _weigh(finding: Finding, waivers: Iterable[Waiver], *, today: date, waived: 
 
 
 def _covers(waiver: Waiver, finding: Finding) -> bool:
-    if waiver.code != finding.code:
+    if waiver.code != _kind(finding):
         return False
     return waiver.path is None or (finding.path is not None and fnmatch.fnmatchcase(finding.path, waiver.path))
 
@@ -193,8 +206,10 @@ def _about_formats(
             shown.append(finding)
     for (code, severity), count in counts.items():
         if count > SHOWN_FORMATS:
-            message = say("{count} more files have the same finding.", count=count - SHOWN_FORMATS)
-            shown.append(Finding(code, severity, message))
+            message = say(
+                "{count} more findings of the kind {code} are not shown.", count=count - SHOWN_FORMATS, code=code
+            )
+            shown.append(Finding(_NOT_SHOWN, severity, message))
     return review, shown
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from policies.acceptance import WAIVABLE
 from policies.build import NEVER, merged_grade
 from policies.model import Policy
 from policies.problems import FieldPath, Source, doubtful, field_name, nearest, wrong
@@ -42,7 +43,8 @@ def incomplete(document: Mapping[str, Any], sources: Sources) -> list[Finding]:
 
 def contradictions(policy: Policy, sources: Sources) -> list[Finding]:
     """Fields that contradict each other (errors) or are probably not meant so (warnings)."""
-    return [*_replication(policy, sources), *_audit(policy, sources), *_schedule(policy, sources)]
+    parts = (_waivers, _replication, _audit, _schedule)
+    return [finding for part in parts for finding in part(policy, sources)]
 
 
 def check_against_stores(
@@ -96,6 +98,20 @@ def _too_close(policy: Policy, wanted: Sequence[StoreFacts], *, source: Source) 
             yield wrong("policy-stores-too-close", message, source, seen=", ".join(sorted(there)) or None)
 
 
+def _waivers(policy: Policy, sources: Sources) -> Iterator[Finding]:
+    for index, waiver in enumerate(policy.acceptance.waivers):
+        if waiver.code not in WAIVABLE:
+            path: FieldPath = ("acceptance", "waivers", index, "code")
+            meant = nearest(waiver.code, WAIVABLE)
+            field = field_name(path)
+            if meant is not None:
+                message = say("`{field}` cannot be waived. Probably meant: `{meant}`.", field=field, meant=meant)
+            else:
+                message = say("`{field}` cannot be waived.", field=field)
+            expected = " | ".join(sorted(WAIVABLE))
+            yield wrong("policy-not-waivable", message, _place(sources, *path), expected=expected, seen=waiver.code)
+
+
 def _replication(policy: Policy, sources: Sources) -> Iterator[Finding]:
     part = policy.replication
     if part.floor > part.copies:
@@ -130,7 +146,7 @@ def _replication(policy: Policy, sources: Sources) -> Iterator[Finding]:
                 least=part.separation.least,
                 copies=part.copies,
             ),
-            _written_last(sources, "separation", "copies"),
+            _written_last(sources, "separation.min", "copies"),
             expected=f"1–{part.copies}",
             seen=part.separation.least,
         )
@@ -216,7 +232,7 @@ def _no_time(source: Source, *, field: str) -> Finding:
 
 def _written_last(sources: Sources, *fields: str) -> Source:
     """Of fields that contradict each other, the one outside the built-in policies: there it can be mended."""
-    places = [_place(sources, "replication", field) for field in fields]
+    places = [_place(sources, "replication", *field.split(".")) for field in fields]
     return next((place for place in places if not place.file.startswith("built-in/")), places[0])
 
 

@@ -11,7 +11,7 @@ from policies.problems import FieldPath, Source, field_name
 from preservation.facts import Grade
 
 # What holds for an audit grade when the documents say nothing.
-_UNSAID = {"grace": "P0D", "window": "at any time", "throttle": "none", "budget": "none"}
+_UNSAID = {"grace": "P0D", "window": "-", "throttle": "-", "budget": "-"}
 _BUILT_IN = Source("built in")
 
 

@@ -32,6 +32,7 @@ _ACCEPTED = {
     "name": "A–Z a–z 0–9 _ -",
     "stores": "all | [primary, cloud-a]",
     "years": "permanent | 70",
+    "condition": "{when: unknown, then: review}",
     "grade": "{interval: P90D, grace: P14D} | never",
     "code": "supplied-file-missing",
     "time-zone": "Asia/Ho_Chi_Minh",
@@ -73,13 +74,13 @@ def schema_findings(document: Located, *, file: str) -> list[Finding]:
     from jsonschema import Draft202012Validator
 
     validator = Draft202012Validator(policy_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER)
-    found = [
-        (line, finding)
+    found = {
+        (line, str(finding.message)): finding  # one sentence names all fields that are absent in one place
         for error in validator.iter_errors(document.value)
         for mistake in _mistakes(error)
         for line, finding in _findings(mistake, document=document, file=file)
-    ]
-    return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
+    }
+    return [found[key] for key in sorted(found, key=lambda key: key[0])]
 
 
 def _mistakes(error: ValidationError) -> Iterator[_Mistake]:
@@ -110,7 +111,7 @@ def _findings(mistake: _Mistake, *, document: Located, file: str) -> Iterator[tu
         return
     line = _line(document, mistake.path)
     message = _sentence(mistake, field=field_name(mistake.path) or "policy")
-    seen = None if mistake.keyword in {"required", "minProperties"} else mistake.value
+    seen = None if mistake.keyword == "required" else mistake.value
     yield line, wrong("policy-value", message, Source(file, line), expected=_accepted(mistake), seen=seen)
 
 
@@ -151,8 +152,8 @@ def _sentence(mistake: _Mistake, *, field: str) -> Message:
     if mistake.keyword == "type":
         return _of_type(mistake.asked, field=field)
     if mistake.keyword == "required":
-        absent = next((name for name in mistake.asked if name not in mistake.value), "")
-        return say("`{field}` lacks the field `{absent}`.", field=field, absent=absent)
+        absent = [name for name in mistake.asked if name not in mistake.value]
+        return say("`{field}` lacks {absent}.", field=field, absent=", ".join(f"`{name}`" for name in absent))
     if mistake.keyword == "enum":
         meant = nearest(str(mistake.value), mistake.asked)
         if meant is not None:
@@ -167,6 +168,7 @@ _BY_KIND: dict[str, Callable[[str], Message]] = {
     "interval": lambda field: say(
         "`{field}` is not a length of time. Write weeks, days, hours or minutes, for example P90D.", field=field
     ),
+    "condition": lambda field: say("`{field}` says neither `when` nor `puid`, so it would fit no file.", field=field),
     "cron": lambda field: say("`{field}` is neither a cron line nor `never`.", field=field),
     "clock": lambda field: say("`{field}` is not a time of day from 00:00 to 23:59.", field=field),
     "date": lambda field: say("`{field}` is not a day. Write year, month, day.", field=field),
@@ -192,9 +194,6 @@ _BY_VALIDATOR: dict[str, Callable[[str], Message]] = {
     "minItems": lambda field: say("`{field}` is an empty list.", field=field),
     "uniqueItems": lambda field: say("`{field}` names something twice.", field=field),
     "contains": lambda field: say("`{field}` must contain `sha256`.", field=field),
-    "minProperties": lambda field: say(
-        "`{field}` says neither `when` nor `puid`, so it would fit no file.", field=field
-    ),
 }
 
 
@@ -226,8 +225,8 @@ def _accepted(mistake: _Mistake) -> str | None:
             return _TYPES.get(mistake.asked)
         case "required":
             return ", ".join(mistake.asked)
+        case "minItems":
+            return "[…]"
         case "contains":
             return "[sha256, sha512]"
-        case "minProperties":
-            return "{when: unknown, then: review}"
     return None
