@@ -191,7 +191,16 @@ def _tar(archive: tarfile.TarFile, packed: int, notes: Notes) -> BagView:
         else:
             kind = stat.S_IFLNK if member.issym() or member.islnk() else stat.S_IFIFO
         entries.append(_Entry(member.name, member.size, kind, member))
+    _demand_end_mark(archive)
     return _indexed(entries, packed, notes, lambda member: cast(BinaryIO, archive.extractfile(member)))
+
+
+def _demand_end_mark(archive: tarfile.TarFile) -> None:
+    """Tarfile takes a damaged header, or the place where a tar was cut, silently for its end."""
+    stream = cast(BinaryIO, archive.fileobj)
+    stream.seek(archive.offset)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError(f"no end mark at byte {archive.offset}")
 
 
 def _refuse_swelling(total: int, packed: int) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from preservation.bags.bag_view import READ_ERRORS, BagView, open_view
 from preservation.bags.fetch import judge_fetch, read_fetch
-from preservation.bags.manifests import Bag, Manifest, Names, read_manifests
+from preservation.bags.manifests import Manifest, read_manifests
+from preservation.bags.paths import Bag, Names, judge_cases
 from preservation.bags.report import BagReport, Notes
 from preservation.bags.tag_grammar import read_bag_info, read_declaration
 from preservation.errors import PackageUnreadable
@@ -50,6 +51,7 @@ def _judge(path: Path, view: BagView, notes: Notes, progress: Progress) -> BagRe
     tags = read_manifests(bag, "tagmanifest")
     judge_fetch(bag, payload)
     _judge_required(view, payload, notes)
+    judge_cases(bag)
     _judge_listing(bag, payload)
     _judge_tag_listing(bag, payload, tags)
     _judge_bag_info(bag, bag_info)

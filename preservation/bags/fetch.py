@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from preservation.bags.manifests import Bag, Manifest, decoded, is_safe
+from preservation.bags.manifests import Manifest
+from preservation.bags.paths import Bag, decoded, is_safe
 from preservation.bags.tag_grammar import lines_of
 from wording import say
 

@@ -1,21 +1,13 @@
-"""What the manifests of a bag promise (RFC 8493 sections 2.1.3, 2.2.1): every line is judged, none is skipped.
-
-Names are matched byte for byte first; a name that differs only in Unicode normalisation counts as the same file,
-with a warning, because file systems and ZIP tools change it on their own.
-"""
+"""What the manifests of a bag promise (RFC 8493 sections 2.1.3, 2.2.1): every line is judged, none is skipped."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
-from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
 
-from preservation.bags.bag_view import BagView
-from preservation.bags.report import Notes
-from preservation.bags.tag_grammar import Declaration, lines_of
+from preservation.bags.paths import Bag, decoded, is_safe
+from preservation.bags.tag_grammar import lines_of
 from wording import say
 
 _HEX_LENGTH = {
@@ -27,53 +19,12 @@ _LITTER = re.compile(r"(^|/)(Thumbs\.db|desktop\.ini|\.DS_Store|\._[^/]*)$", re.
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One manifest. `entries` maps the name of a file that is there to its promised digest; `absent`: the rest."""
+    """One manifest. `entries` maps the name of a file that is there to its promised digest; `absent` the others'."""
 
     name: str
     algorithm: str
     entries: dict[str, bytes] = field(default_factory=dict)
-    absent: set[str] = field(default_factory=set)
-
-
-class Names:
-    """The names that are in the bag, and the ones that look alike."""
-
-    def __init__(self, view: BagView) -> None:
-        self.view = view
-
-    def find(self, path: str) -> str | None:
-        """The file of this name, else the only file whose name is the same after normalisation."""
-        if path in self.view.files:
-            return path
-        alike = self._composed.get(unicodedata.normalize("NFC", path), [])
-        return alike[0] if len(alike) == 1 else None
-
-    def other_case(self, path: str) -> str | None:
-        """A file whose name differs only in upper and lower case."""
-        return self._folded.get(path.casefold())
-
-    @cached_property
-    def _composed(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = defaultdict(list)
-        for name in self.view.files:
-            if not name.isascii():
-                found[unicodedata.normalize("NFC", name)].append(name)
-        return found
-
-    @cached_property
-    def _folded(self) -> dict[str, str]:
-        return {name.casefold(): name for name in self.view.files}
-
-
-@dataclass(frozen=True, slots=True)
-class Bag:
-    """What judging one bag needs at hand. `fetched` maps a path to the URL under which fetch.txt has it."""
-
-    view: BagView
-    names: Names
-    declared: Declaration
-    notes: Notes
-    fetched: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, bytes] = field(default_factory=dict)
 
 
 def read_manifests(bag: Bag, kind: str) -> list[Manifest]:
@@ -100,8 +51,6 @@ def read_manifests(bag: Bag, kind: str) -> list[Manifest]:
 
 
 def _read(bag: Bag, manifest: Manifest, missing: set[str], *, payload: bool) -> None:
-    listed: dict[str, bytes] = {}
-    folded: set[str] = set()
     for number, line in lines_of(bag.view, manifest.name, bag.declared, bag.notes):
         match = _LINE.fullmatch(line)
         if line.strip(" \t") == "":
@@ -120,8 +69,8 @@ def _read(bag: Bag, manifest: Manifest, missing: set[str], *, payload: bool) -> 
             )
             continue
         path = _listed_path(bag, manifest.name, match[2], payload=payload)
-        if path is not None and _listed_once(bag, manifest.name, path, bytes.fromhex(match[1]), listed, folded):
-            _look_for(bag, manifest, path, listed[path], missing, payload=payload)
+        if path is not None:
+            _enter(bag, manifest, path, bytes.fromhex(match[1]), missing, payload=payload)
 
 
 def _listed_path(bag: Bag, manifest: str, path: str, *, payload: bool) -> str | None:
@@ -166,91 +115,28 @@ def _listed_path(bag: Bag, manifest: str, path: str, *, payload: bool) -> str | 
     return decoded(bag, path, manifest)
 
 
-def is_safe(path: str) -> bool:
-    """Whether a path written in a bag stays inside it on every system: relative, no `..`, no drive, no home."""
-    return not _UNSAFE.search(path)
-
-
-_UNSAFE = re.compile(r"^[/\\~]|^[A-Za-z]:|^%[A-Za-z]+%|(^|[/\\])\.{1,2}([/\\]|$)|//|\x00")
-
-
-def decoded(bag: Bag, path: str, manifest: str) -> str:
-    """The path with %25, %0A and %0D decoded as BagIt 1.0 asks (section 2.1.3); literally in older bags."""
-    if "%" not in path:
-        return path
-    plain = re.sub(r"%(25|0[AaDd])", lambda match: chr(int(match[1], 16)), path)
-    if not bag.declared.strict:
-        return plain if bag.names.find(path) is None and bag.names.find(plain) is not None else path
-    literal = bag.names.find(plain) is None and bag.names.find(path) is not None
-    if literal or re.search(r"%(?!25|0[AaDd])", path):
-        bag.notes.error(
-            "manifest-path-encoding",
-            say(
-                "{manifest} holds a percent sign in this path that is not written as %25, as BagIt 1.0 demands.",
-                manifest=manifest,
-            ),
-            path,
-        )
-    return path if literal else plain
-
-
-def _listed_once(
-    bag: Bag, manifest: str, path: str, digest: bytes, listed: dict[str, bytes], folded: set[str]
-) -> bool:
-    """Whether the path stands in this manifest for the first time; noted when not, or when only case differs."""
-    if path in listed:
-        bag.notes.rule(
-            bag.declared.strict or listed[path] != digest,
-            "manifest-lists-twice",
-            say("{manifest} lists this path more than once.", manifest=manifest),
-            path,
-            expected=listed[path].hex(),
-            seen=digest.hex(),
-        )
-        return False
-    listed[path] = digest
-    if path.casefold() in folded:
-        text = say(
-            "{manifest} lists this path and another that differs only in upper and lower case.", manifest=manifest
-        )
-        bag.notes.warning("names-differ-in-case", text, path)
-    folded.add(path.casefold())
-    return True
-
-
-def _look_for(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[str], *, payload: bool) -> None:
-    """Enter the promised digest under the name of the file that is there, or report it absent, once."""
-    if payload and _LITTER.search(path):
+def _enter(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[str], *, payload: bool) -> None:
+    """Enter the promised digest under the name of the file that is there; report an absent file once."""
+    found = bag.names.find(path)
+    known = manifest.absent.get(path) if found is None else manifest.entries.get(found)
+    if known is not None:
+        text = say("{manifest} lists this path more than once.", manifest=manifest.name)
+        broken = bag.declared.strict or known != digest
+        bag.notes.rule(broken, "manifest-lists-twice", text, path, expected=known.hex(), seen=digest.hex())
+    elif found is None:
+        manifest.absent[path] = digest
+        if path not in missing and path not in bag.view.refused:
+            missing.add(path)
+            _report_absent(bag, manifest.name, path, payload=payload)
+    else:
+        manifest.entries[found] = digest
+    if found is not None and found != path:
+        text = say("{manifest} writes this name in another Unicode normalisation.", manifest=manifest.name)
+        bag.notes.warning("name-normalised", text, path)
+    if payload and known is None and _LITTER.search(path):
         bag.notes.warning(
             "system-file", say("This file was left by an operating system and is hardly content."), path
         )
-    found = bag.names.find(path)
-    if found is None:
-        if path not in missing and path not in bag.view.refused:
-            _report_absent(bag, manifest.name, path, payload=payload)
-        missing.add(path)
-        manifest.absent.add(path)
-        return
-    if found != path:
-        bag.notes.warning(
-            "name-normalised",
-            say(
-                "The name of this file and its name in {manifest} differ in Unicode normalisation only.",
-                manifest=manifest.name,
-            ),
-            path,
-        )
-    if found in manifest.entries:
-        bag.notes.rule(
-            bag.declared.strict or manifest.entries[found] != digest,
-            "manifest-lists-twice",
-            say("{manifest} lists this path more than once.", manifest=manifest.name),
-            path,
-            expected=manifest.entries[found].hex(),
-            seen=digest.hex(),
-        )
-        return
-    manifest.entries[found] = digest
 
 
 def _report_absent(bag: Bag, manifest: str, path: str, *, payload: bool) -> None:
@@ -275,6 +161,8 @@ def _report_absent(bag: Bag, manifest: str, path: str, *, payload: bool) -> None
             path,
         )
     elif other := bag.names.other_case(path):
+        text = say("A file {other} is there, whose name differs only in upper and lower case.", other=other)
+        bag.notes.warning("names-differ-in-case", text, path)
         bag.notes.error(
             "file-missing",
             say(

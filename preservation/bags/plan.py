@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from preservation.facts import Event, FormatFact, ObjectFact
-from preservation.inventory import FactFile
+from preservation.facts import Event, FormatFact, ObjectFact, Role
+from preservation.inventory import FactFile, load_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,13 @@ class WrittenBag:
     objects: FactFile[ObjectFact]
     object_count: int
     object_bytes: int
+
+
+def load_object(data: dict[str, Any]) -> ObjectFact:
+    """An ObjectFact from its line."""
+    known, name = data.pop("format"), data.pop("original_name")
+    return ObjectFact(
+        **{**data, "role": Role(data["role"])},
+        original_name=base64.b64decode(name) if name is not None else None,
+        format=load_format(known) if known is not None else None,
+    )

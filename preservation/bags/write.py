@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from preservation.bags.plan import BagPlan, WrittenBag
+from preservation.bags.plan import BagPlan, WrittenBag, load_object
 from preservation.bags.premis import write_premis
 from preservation.bags.tag_files import DECLARATION, bag_info_lines, durable, human_size, manifest_line, sync_folder
 from preservation.errors import FixityError
 from preservation.facts import FileFact, FormatFact, ObjectFact, Role
-from preservation.inventory import FactFile, load_file, load_format, write_facts
+from preservation.inventory import FactFile, load_file, write_facts
 from wording import say
 
 if TYPE_CHECKING:
@@ -63,17 +63,6 @@ def write_bag(received: Received, plan: BagPlan, *, destination: Path) -> Writte
         objects,
         object_count=received.files + len(tags),
         object_bytes=received.bytes + sum(tag.size for tag in tags),
-    )
-
-
-def load_object(data: dict[str, Any]) -> ObjectFact:
-    """An ObjectFact from its line."""
-    known = data.pop("format")
-    original = load_file({"path": "", "size": 0, "digests": {}, "original_name": data.pop("original_name")})
-    return ObjectFact(
-        **{**data, "role": Role(data["role"])},
-        original_name=original.original_name,
-        format=load_format(known) if known is not None else None,
     )
 
 

@@ -1,9 +1,8 @@
-"""Bags for the tests, made by hand (never by our writer) or received for real and written by our writer."""
+"""Received packages and plans for the writer."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,43 +13,9 @@ from preservation.facts import Basis, Event, EventOutcome, EventType, FileFact, 
 from preservation.inventory import load_file, load_format, write_facts
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission
+from tests.bags.bag_maker import digest
 
-DECLARED = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
-
-
-def digest(content: bytes, algorithm: str = "sha256") -> str:
-    return hashlib.new(algorithm, content).hexdigest()
-
-
-def lines(files: Mapping[str, bytes], algorithm: str = "sha256") -> bytes:
-    return "".join(f"{digest(content, algorithm)}  {path}\n" for path, content in files.items()).encode()
-
-
-def make_bag(
-    folder: Path,
-    payload: Mapping[str, bytes] | None = None,
-    *,
-    tags: Mapping[str, bytes | None] | None = None,
-    algorithms: Iterable[str] = ("sha256",),
-) -> Path:
-    """A plain valid BagIt 1.0 bag; `tags` adds tag files, replaces them, or (None) leaves them out.
-
-    The tag manifest is made over what stands there in the end, so that only what a test breaks is broken.
-    """
-    payload = {"data/a.txt": b"mot", "data/sub/b.txt": b"hai ba"} if payload is None else payload
-    written: dict[str, bytes | None] = {"bagit.txt": DECLARED}
-    written |= {f"manifest-{name}.txt": lines(payload, name) for name in algorithms}
-    written |= tags or {}
-    kept = {path: content for path, content in written.items() if content is not None}
-    guarded = {path: content for path, content in kept.items() if not path.startswith("tagmanifest-")}
-    if "tagmanifest-sha256.txt" not in written:
-        kept["tagmanifest-sha256.txt"] = lines(guarded)
-    (folder / "data").mkdir(parents=True)
-    for path, content in {**payload, **kept}.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-    return folder
 
 
 @pytest.fixture

@@ -1,0 +1,99 @@
+"""The names that are in a bag, and the paths that its tag files write.
+
+Names are matched byte for byte first; a name that differs only in Unicode normalisation counts as the same file,
+because file systems and ZIP tools change it on their own. No path leads out of the bag.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from preservation.bags.bag_view import BagView
+from preservation.bags.report import Notes
+from preservation.bags.tag_grammar import Declaration
+from wording import say
+
+
+class Names:
+    """The names that are in the bag, and the ones that look alike."""
+
+    def __init__(self, view: BagView) -> None:
+        self.view = view
+
+    def find(self, path: str) -> str | None:
+        """The file of this name, else the only file whose name is the same after normalisation."""
+        if path in self.view.files:
+            return path
+        alike = self._composed.get(unicodedata.normalize("NFC", path), [])
+        return alike[0] if len(alike) == 1 else None
+
+    def other_case(self, path: str) -> str | None:
+        """A file whose name differs only in upper and lower case."""
+        return self._folded.get(path.casefold())
+
+    @cached_property
+    def _composed(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in self.view.files:
+            if not name.isascii():
+                found[unicodedata.normalize("NFC", name)].append(name)
+        return found
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {name.casefold(): name for name in self.view.files}
+
+
+@dataclass(frozen=True, slots=True)
+class Bag:
+    """What judging one bag needs at hand. `fetched` maps a path to the URL under which fetch.txt has it."""
+
+    view: BagView
+    names: Names
+    declared: Declaration
+    notes: Notes
+    fetched: dict[str, str] = field(default_factory=dict)
+
+
+def is_safe(path: str) -> bool:
+    """Whether a path written in a bag stays inside it on every system: relative, no `..`, no drive, no home."""
+    return not _UNSAFE.search(path)
+
+
+_UNSAFE = re.compile(r"^[/\\~]|^[A-Za-z]:|^%[A-Za-z]+%|(^|[/\\])\.{1,2}([/\\]|$)|//|\x00")
+
+
+def decoded(bag: Bag, path: str, manifest: str) -> str:
+    """The path with %25, %0A and %0D decoded as BagIt 1.0 asks (section 2.1.3); literally in older bags."""
+    if "%" not in path:
+        return path
+    plain = re.sub(r"%(25|0[AaDd])", lambda match: chr(int(match[1], 16)), path)
+    if not bag.declared.strict:
+        return plain if bag.names.find(path) is None and bag.names.find(plain) is not None else path
+    literal = bag.names.find(plain) is None and bag.names.find(path) is not None
+    if literal or re.search(r"%(?!25|0[AaDd])", path):
+        bag.notes.error(
+            "manifest-path-encoding",
+            say(
+                "{manifest} holds a percent sign in this path that is not written as %25, as BagIt 1.0 demands.",
+                manifest=manifest,
+            ),
+            path,
+        )
+    return path if literal else plain
+
+
+def judge_cases(bag: Bag) -> None:
+    """Names that differ only in upper and lower case cannot lie side by side on Windows and macOS."""
+    folded: set[str] = set()
+    for path in bag.view.files:
+        lower = path.casefold()
+        if lower != path:  # one of every such pair is not in lower case
+            if lower in folded or lower in bag.view.files:
+                text = say("Another file's name differs from this one only in upper and lower case.")
+                bag.notes.warning("names-differ-in-case", text, path)
+            folded.add(lower)

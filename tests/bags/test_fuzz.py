@@ -1,0 +1,50 @@
+"""Whatever bytes a tag file holds, the checker answers; and other bytes than the guarded ones are never valid."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preservation.bags.check import check_bag
+from preservation.bags.write import write_bag
+from tests.bags.bag_maker import make_bag
+
+TAGS = ("bagit.txt", "bag-info.txt", "fetch.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "manifest-md5.txt")
+PIECES = st.sampled_from(
+    [b"\n", b"\r", b"\x00", b"\xef\xbb\xbf", b"\xff\xfe", b"%", b"%0A", b"..", b"/", b"data/", b"data/a.txt", b"  ",
+     b"\t", b":", b"0" * 32, b"0" * 64, b"BagIt-Version: 1.0\n", b"Tag-File-Character-Encoding: UTF-16\n", b"http:x",
+     b"Payload-Oxum: 9.2\n", b"\xed\xa0\x80", "ế".encode(), b"*", b"~", b"\\"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=2000)
+@given(path=st.sampled_from(TAGS), content=st.lists(PIECES | st.binary(max_size=8), max_size=12).map(b"".join))
+def test_any_tag_file_gets_an_answer(path, content):
+    with tempfile.TemporaryDirectory() as folder:
+        bag = make_bag(Path(folder) / "bag")
+        before = (bag / path).read_bytes() if (bag / path).exists() else None
+        (bag / path).write_bytes(content)
+        report = check_bag(bag)
+        guarded = path not in ("tagmanifest-sha256.txt", "bag-info.txt", "fetch.txt", "manifest-md5.txt")
+        assert not (report.valid and guarded and content != before)
+
+
+NAMES = st.text(
+    st.characters(blacklist_categories=["Cs"], blacklist_characters="/\x00"), min_size=1, max_size=30
+).filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)
+
+
+@settings(max_examples=60, deadline=5000)
+@given(names=st.lists(NAMES, min_size=1, max_size=5, unique=True))
+def test_any_name_survives_writer_and_checker(names):
+    from tests.bags.conftest import plan_for, receive_files
+
+    with tempfile.TemporaryDirectory() as folder:
+        received = receive_files.__wrapped__(Path(folder))({name: name.encode() for name in names})
+        plan = plan_for.__wrapped__()(received)
+        report = check_bag(write_bag(received, plan, destination=Path(folder) / "bag").path)
+        assert report.valid, report.findings
+        assert report.matched == len(names)
