@@ -214,4 +214,4 @@ def _read_bounded(member: IO[bytes], path: str, limit: int) -> bytes:
 
 
 def _too_much(path: str, limit: int) -> LimitReached:
-    return LimitReached(f"the part {path!r} of the container unpacks to more than {limit >> 20} MiB")
+    return LimitReached(f"the part {path!r} of the container holds more than {limit >> 20} MiB")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 class Limits:
     """Limits for one file. `seconds` is wall-clock time; the others are bytes.
 
-    `memory` bounds the whole worker process, of which about 100 MB are the signatures and the interpreter.
+    `memory` bounds the whole worker process, of which some 110 MB are the signatures and the interpreter.
     `member` bounds how much of one part of a container (a ZIP member, an OLE2 stream) is unpacked.
     """
 
     seconds: float = 10.0
     memory: int = 512 * 1024 * 1024
-    member: int = 32 * 1024 * 1024
+    member: int = 64 * 1024 * 1024

@@ -18,7 +18,9 @@ class Entry:
 
 
 def walk(paths: Sequence[Path]) -> Iterator[Entry]:
-    """Every file named or found, one at a time. A named link is followed, a link that was found is not."""
+    """Every file named or found, one at a time. A named link is followed; a link that was found is
+    given as it is, and refused when it is opened.
+    """
     for path in paths:
         real = os.path.realpath(path)
         if os.path.isdir(real):  # noqa: PTH112 - names need not be UTF-8, so they stay strings here
@@ -38,8 +40,6 @@ def _folder(shown: str, real: str) -> Iterator[Entry]:
         below = os.path.join(shown, entry.name)  # noqa: PTH118
         if entry.is_dir(follow_symlinks=False):
             yield from _folder(below, entry.path)
-        elif entry.is_symlink():
-            yield Entry(_shown(below), entry.path, problem="a symbolic link; it is not followed")
         else:
             yield Entry(_shown(below), entry.path)
 

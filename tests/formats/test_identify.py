@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -121,6 +122,27 @@ def test_entering_does_not_wait_for_the_signatures():
     with Identifier() as identifier:
         assert time.monotonic() - started < 0.3
         assert len(pids(identifier)) == 1, "the first worker loads in the background"
+
+
+def test_closing_does_not_wait_for_a_slow_file(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(PDF)
+    with Identifier(limits=Limits(seconds=60), workers=1) as identifier:
+        list(identifier.identify_paths([tmp_path]))
+        (worker,) = pids(identifier)
+        os.kill(worker, signal.SIGSTOP)
+        asking = Thread(target=lambda: list(identifier.identify_paths([tmp_path])), daemon=True)
+        asking.start()
+        time.sleep(0.2)
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+    assert gone(worker)
+
+
+def test_ctrl_c_at_the_terminal_is_for_the_parent_alone():
+    """Else a file would be recorded as failed because somebody interrupted the run."""
+    with Identifier() as identifier:
+        (worker,) = pids(identifier)
+        assert os.getpgid(worker) == worker
 
 
 def test_an_exception_of_the_caller_ends_the_workers(tmp_path):
