@@ -96,6 +96,8 @@ def read_tar(file: Source, *, zipped: bool, limits: Limits, counted: Callable[[i
             raise PackageUnreadable([Finding("archive-too-many-entries", Severity.ERROR, message)])
         yield _entry(stream, header, extended)
         extended = {}
+    if extended:
+        raise _damaged("an extended header has no entry")
     _end(stream)
 
 

@@ -152,8 +152,8 @@ def _directory(file: Source) -> tuple[int, int, int]:
     tail_at = max(0, size - _END.size - _FULL16)
     file.seek(tail_at)
     tail = file.read()
-    found = tail.rfind(b"PK\5\6")
-    if found < 0 or len(tail) - found < _END.size:
+    found = _end_in(tail)
+    if found is None:
         raise _refuse(
             "archive-cut-short",
             say("The archive was cut short: its end is missing. Ask for it to be delivered again."),
@@ -171,6 +171,16 @@ def _directory(file: Source) -> tuple[int, int, int]:
             say("Bytes are missing from the archive or were added to it. Ask for it to be delivered again."),
         )
     return at, length, count
+
+
+def _end_in(tail: bytes) -> int | None:
+    """Where the end record begins: the last one whose comment reaches exactly to the end of the file."""
+    found = tail.rfind(b"PK\5\6")
+    while found >= 0:
+        if len(tail) - found >= _END.size and found + _END.size + _END.unpack_from(tail, found)[7] == len(tail):
+            return found
+        found = tail.rfind(b"PK\5\6", 0, found)
+    return None
 
 
 def _directory64(file: Source, end: int) -> tuple[int, int, int, int, int, int]:

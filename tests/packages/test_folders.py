@@ -108,7 +108,9 @@ def test_a_path_too_long_for_any_store(deliver, make_folder):
 
 def test_a_folder_too_deep(deliver, make_folder):
     deep = "/".join("d" * 9)
-    assert deliver(make_folder({deep: b"", "ok": b""}), limits=Limits(depth=8)).errors == [("name-not-storable", deep)]
+    assert deliver(make_folder({deep: b"", "ok": b""}), limits=Limits(depth=8)).errors == [
+        ("name-not-storable", deep)
+    ]
 
 
 def test_too_many_files_stop_before_copying(deliver, make_folder, tmp_path):
@@ -133,7 +135,9 @@ def test_folders_that_are_one_folder_elsewhere(deliver, make_folder):
 @pytest.mark.parametrize("name", ["con", "AUX.tif", "lpt1.txt", "a:b", "what?.tif", "end.", "end ", "a\\b", "dir./x"])
 def test_names_windows_cannot_hold_are_a_warning(deliver, make_folder, name):
     delivery = deliver(make_folder({name: b"kept"}))
-    assert [(f.code, f.severity, f.path) for f in delivery.findings] == [("name-not-portable", Severity.WARNING, name)]
+    assert [(f.code, f.severity, f.path) for f in delivery.findings] == [
+        ("name-not-portable", Severity.WARNING, name)
+    ]
     assert delivery.files == {name: b"kept"}
 
 

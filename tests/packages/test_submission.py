@@ -24,7 +24,7 @@ def refused(source: Path, staging: Path) -> tuple[str, str | None]:
 
 
 def test_what_is_no_package(tmp_path):
-    plain, empty, gz, pipe = (tmp_path / name for name in ("page.tif", "empty.zip", "text.gz", "pipe"))
+    plain, empty, pipe = (tmp_path / name for name in ("page.tif", "empty.zip", "pipe"))
     plain.write_bytes(b"II*\0" + bytes(600))
     empty.touch()
     os.mkfifo(pipe)
