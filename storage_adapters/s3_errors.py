@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
+import botocore.auth
 import botocore.exceptions as boto
 import urllib3.exceptions
 from botocore.parsers import ResponseParserError
@@ -230,13 +230,14 @@ def _clock(error: boto.ClientError, store: str) -> _Meaning:
 
 
 def _minutes_ahead(error: boto.ClientError) -> int | None:
-    """By how much our clock is ahead. Read here, though clocks are the flows': here the clock is what is at fault."""
-    headers: dict[str, Any] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    """By how much the clock that signs our requests is ahead of the `Date` of the answer; None when there is none."""
+    headers: dict[str, str] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         theirs = parsedate_to_datetime(headers["date"])
     except (KeyError, ValueError):
         return None
-    return round((datetime.now(UTC) - theirs.astimezone(UTC)).total_seconds() / 60)
+    ours: datetime = botocore.auth.get_current_datetime(remove_tzinfo=False)  # type: ignore[attr-defined]
+    return round((ours - theirs.astimezone(UTC)).total_seconds() / 60)
 
 
 def _full(store: str) -> _Meaning:
