@@ -52,9 +52,14 @@ class ChainReport:
     finding: Finding | None = None
 
 
+def plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    """The value as a later reader will parse it: tuples are lists, keys strings, surrogate pairs one character."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
 def canonical(value: object) -> bytes:
-    """The one way to write a JSON value: keys sorted, no spaces, UTF-8, lone surrogates as JSON escapes, a float as
-    the shortest decimal that reads back as itself. NaN and infinities raise ValueError, what is not JSON TypeError.
+    """The one way to write a value that JSON gave: keys sorted, no spaces, UTF-8, lone surrogates as JSON escapes, a
+    float as the shortest decimal that reads back as itself. NaN and infinities raise ValueError.
     """
     spelt = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return spelt.encode("utf-8", "backslashreplace")  # for a surrogate that is JSON's own escape
@@ -84,8 +89,7 @@ def append(connection: Connection, head: tuple[int, str], added: Sequence[Event]
     rows = []
     for seq, event in enumerate(added, start=seq + 1):  # noqa: B020 - goes on from the head
         fields = _fields(event)
-        # Read back once, so that what is hashed is what a later reader parses (tuples, keys that were numbers).
-        detail = json.loads(canonical(event.detail))
+        detail = plain(event.detail)
         previous, digest = digest, link(digest, seq, fields, detail)
         rows.append(
             {"seq": seq, **fields, "at": event.at, "detail": canonical(detail).decode()}

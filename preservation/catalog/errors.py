@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from preservation.errors import CatalogError
+from preservation.errors import CatalogError, UsageError
 from preservation.facts import AIPVersion
 from wording import say
 
@@ -44,7 +44,7 @@ class PlaceTaken(CatalogError):
         )
 
 
-class AmbiguousReference(CatalogError):
+class AmbiguousReference(UsageError):
     """The reference names several AIPs; `candidates` are their identifiers."""
 
     def __init__(self, reference: str, candidates: Sequence[str]) -> None:

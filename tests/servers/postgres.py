@@ -99,8 +99,10 @@ def _start(found: Path, folder: Path) -> Server:
     secret.write_text(PASSWORD, encoding="utf-8")
     secret.chmod(0o644)
     subprocess.run(
-        [found / "initdb", "-D", folder / "data", "-U", "vankho", "-A", "scram-sha-256", f"--pwfile={secret}"]
-        + ["--locale=C.UTF-8", "--encoding=UTF8", "--no-sync"],
+        [
+            *(found / "initdb", "-D", folder / "data", "-U", "vankho", "-A", "scram-sha-256"),
+            *(f"--pwfile={secret}", "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync"),
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=folder,
