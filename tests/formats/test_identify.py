@@ -117,6 +117,42 @@ def test_one_identifier_serves_a_batch_and_ends_its_workers(tmp_path):
     assert all(gone(pid) for pid in workers)
 
 
+def test_a_list_of_any_length_is_taken_a_little_at_a_time(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(PDF)
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield FileFact("a.pdf", 1, {})
+
+    answers = identify(tmp_path, endless())
+    for _ in range(20):
+        next(answers)
+    answers.close()
+    assert taken < 60
+
+
+def test_threads_may_share_one_identifier(tmp_path):
+    names = {"pdf": "fmt/18", "txt": "x-fmt/111", "qqq": None}
+    for extension in names:
+        (tmp_path / f"a.{extension}").write_bytes(PDF if extension == "pdf" else b"\x01\x02")
+    answered = {}
+
+    def ask(extension):
+        facts = identifier.identify(tmp_path, [FileFact(f"a.{extension}", 1, {})] * 40)
+        answered[extension] = {(fact.path, fact.puid) for fact in facts}
+
+    with Identifier() as identifier:
+        threads = [Thread(target=ask, args=(extension,)) for extension in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert answered == {extension: {(f"a.{extension}", puid)} for extension, puid in names.items()}
+
+
 def test_entering_does_not_wait_for_the_signatures():
     started = time.monotonic()
     with Identifier() as identifier:
