@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
-from policies.load import load_policy
+from policies import load
 from policies.model import Policy
 from policies.replication import StoreFacts
 from preservation.facts import AIPVersion, Basis, Evidence, FormatFact, Grade, Outcome, Replica
@@ -31,6 +32,12 @@ VERSION = AIPVersion(
     submission="s",
     source="Sách cổ",
 )
+
+
+@cache
+def load_policy(name: str) -> Policy:
+    """A built-in policy, read once for all tests."""
+    return load.load_policy(name)
 
 
 def replica(
