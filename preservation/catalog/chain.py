@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database
 from preservation.catalog.schema import chain_head, events, written
+from preservation.catalog.troubles import shown
 from preservation.errors import CatalogError
 from preservation.facts import Event, EventOutcome, EventType
 from preservation.findings import Finding, Severity
@@ -159,7 +160,7 @@ def _fact(row: Row[Any], database: Database) -> Event:
     except (TypeError, ValueError) as error:
         raise CatalogError(
             say("Event {seq} of the catalog cannot be read; it was not written by Vankho like this.", seq=row.seq),
-            where=database.url.render_as_string(hide_password=True),
+            where=shown(database.url),
             next_step=_CHECK_FIRST,
             detail=str(error),
         ) from error

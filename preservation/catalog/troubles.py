@@ -17,7 +17,7 @@ TRY_AGAIN = say("Run the same command again; nothing was written.")
 
 def shown(url: URL) -> str:
     """The address for people: no password, no parameters (libpq takes passwords there too)."""
-    return url.set(query={}).render_as_string(hide_password=True)
+    return url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -72,9 +72,14 @@ def _of_sqlite(error: BaseException) -> tuple[Message, Message]:
             say("The file that should be the catalog is not a SQLite database."),
             say("Check the address under [catalog] in vankho.toml, or bring the file back from your own copy."),
         )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
+    if code == sqlite3.SQLITE_IOERR:
         return (
-            say("The catalog file cannot be read whole: the disk or the file is damaged."),
+            say("The disk that holds the catalog reports an error while it is read or written."),
+            say("Check that the disk works and has room, then run the same command again."),
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return (
+            say("The catalog file is damaged and cannot be read whole."),
             say("Stop Vankho, check the disk, and bring the catalog back from your own copy or from a store."),
         )
     return _unknown()
