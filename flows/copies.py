@@ -54,7 +54,7 @@ def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step:
 
 def audit_replica(workspace: Workspace, version: AIPVersion, store: str, grade: Grade = Grade.BYTES) -> ReplicaReport:
     """Prove one replica and record the answer, whatever it is. Raises StorageError when the store is away."""
-    workspace.progress.begin(f"verify in {store}", version.object_bytes)
+    workspace.progress.begin(f"verify > {store}", version.object_bytes)
     report = verify_replica(
         workspace.catalog.objects(version.identifier, version.version),
         workspace.store(store),
@@ -81,7 +81,7 @@ def release(workspace: Workspace, version: AIPVersion, policy: Policy) -> None:
 def store_failed(store: str, error: StorageError) -> Finding:
     """The finding for a store that could not be used, with the store's own reason."""
     return Finding(
-        "store-failed",
+        "copy-failed",
         Severity.ERROR,
         say("Store {store} could not be used: {reason}", store=store, reason=error.what),
         path=error.where,
@@ -91,7 +91,7 @@ def store_failed(store: str, error: StorageError) -> Finding:
 
 
 def _copy(workspace: Workspace, version: AIPVersion, store: str, held: Iterable[Replica]) -> None:
-    workspace.progress.begin(f"copy to {store}", version.object_bytes)
+    workspace.progress.begin(f"copy > {store}", version.object_bytes)
     copied = copy_replica(
         source_of(workspace, version, held),
         workspace.catalog.objects(version.identifier, version.version),

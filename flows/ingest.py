@@ -55,6 +55,8 @@ class Ingested:
     @property
     def verdict(self) -> Verdict:
         """Rejected is the officer's matter; failed, or a store that failed, the sysadmin's."""
+        if any(finding.code == "source-not-found" for finding in self.findings):
+            return Verdict.USAGE
         if self.outcome == "failed" or any(finding.code == "copy-failed" for finding in self.findings):
             return Verdict.FAILED
         return Verdict.FOUND if self.outcome == "rejected" else Verdict.WELL
@@ -87,6 +89,8 @@ def ingest(
         finally:
             release(submission)
     except PackageError as error:
+        if error.findings[0].code == "source-not-found":
+            return Ingested(source, "failed", findings=error.findings)
         return _rejected(workspace, source, submission_id, error.findings, ())
     except (PreservationError, StorageError, OSError) as error:
         return Ingested(source, "failed", findings=(as_finding(error),))

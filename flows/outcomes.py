@@ -8,10 +8,11 @@ from typing import Protocol
 
 
 class Verdict(IntEnum):
-    """The exit codes of `vankho`. 2, wrong usage or a wrong policy, is raised before a flow begins."""
+    """The exit codes of `vankho`."""
 
     WELL = 0  # all well
     FOUND = 1  # something was found: rejected, damaged, overdue; the officer acts
+    USAGE = 2  # wrong usage or a wrong policy; nothing was begun
     FAILED = 3  # the system failed; the sysadmin acts, then try again
 
 

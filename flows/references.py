@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flows.workspace import Workspace
-from preservation.errors import PreservationError
+from preservation.errors import UsageError
 from preservation.facts import AIPVersion
 from wording import say
 
 
-class UnknownReference(PreservationError):
+class UnknownReference(UsageError):
     """Nothing in the catalog goes by that name."""
 
 

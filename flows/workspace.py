@@ -27,7 +27,7 @@ from preservation.facts import FileFact
 from preservation.formats.identify import Identifier
 from preservation.progress import Progress, Silent
 from storage_adapters.errors import StorageDenied
-from storage_adapters.opening import LocalSettings, S3Settings, open_store
+from storage_adapters.opening import LocalSettings, S3Settings, open_for_check, open_store
 from storage_adapters.store import ErasableStore, Store
 from wording import say
 
@@ -86,6 +86,13 @@ class Workspace:
         if name not in self._stores:
             self._stores[name] = _open(self, name)
         return self._stores[name]
+
+    def store_for_check(self, name: str) -> ErasableStore:
+        """The store of that name, probed anew and set up so that a short check meets several parts and pages."""
+        settings = self.settings.stores[name]
+        if isinstance(settings, LocalStoreSettings):
+            return self.erasable_store(name)
+        return open_for_check(name, _s3(settings))
 
     def store_facts(self) -> tuple[StoreFacts, ...]:
         """What policies may know of the configured stores."""

@@ -5,6 +5,7 @@ PreservationError
 │   ├── PackageUnreadable   it cannot be read as a package at all (carries one finding)
 │   └── PackageRejected     it was read and is refused (carries all findings)
 ├── FixityError         bytes changed under us; stop, record, never retry
+├── UsageError          what was asked for cannot be done as asked; nothing was begun
 ├── PolicyError         a policy is wrong: file, line, field, reason, accepted value
 └── CatalogError        the catalog could not be read or written
 """
@@ -47,6 +48,10 @@ class PackageRejected(PackageError):
 
 class FixityError(PreservationError):
     """Bytes changed under us. Stop and record; trying again would hide it."""
+
+
+class UsageError(PreservationError):
+    """What was asked for cannot be done as asked: no such AIP, a folder that is not empty. Nothing was begun."""
 
 
 class PolicyError(PreservationError):

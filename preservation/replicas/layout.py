@@ -14,6 +14,7 @@ from storage_adapters.errors import ObjectExists
 from storage_adapters.store import Store
 
 AIPS = "aip/"
+README_KEY = "README.txt"
 _KEY = re.compile(r"aip/(?P<identifier>[^/]+)/v(?P<version>[1-9][0-9]*)/(?P<path>.+)", re.DOTALL)
 
 README = """\
@@ -59,6 +60,6 @@ def leave_readme(store: Store) -> None:
     """Put README.txt at the root of the store unless something stands there already."""
     text = README.encode()
     try:
-        store.put("README.txt", io.BytesIO(text), size=len(text), sha256=hashlib.sha256(text).hexdigest())
+        store.put(README_KEY, io.BytesIO(text), size=len(text), sha256=hashlib.sha256(text).hexdigest())
     except ObjectExists:
         return

@@ -39,9 +39,11 @@ def reconcile_store(
     for place, stats in _by_replica(store.list(AIPS), findings):
         replica = expected.pop(place, None)
         if replica is None:
-            listed = [stat.key for stat in stats]
-            objects += len(listed)
-            findings.append(_unknown(*place, listed))
+            held, whole = 0, False
+            for each in stats:
+                held, whole = held + 1, whole or each.key == replica_prefix(*place) + COMMIT_MARK
+            objects += held
+            findings.append(_unknown(*place, held=held, whole=whole))
             continue
         for fact, stat in pair(objects_of(replica), stats, prefix=replica_prefix(*place)):
             objects += stat is not None
@@ -96,8 +98,7 @@ def _differs(fact: ObjectFact | None, stat: ObjectStat | None, place: tuple[str,
         )
 
 
-def _unknown(identifier: str, version: int, keys: list[str]) -> Finding:
-    whole = any(key.endswith("/" + COMMIT_MARK) for key in keys)
+def _unknown(identifier: str, version: int, *, held: int, whole: bool) -> Finding:
     return Finding(
         "replica-unknown" if whole else "replica-unfinished",
         Severity.WARNING,
@@ -107,7 +108,7 @@ def _unknown(identifier: str, version: int, keys: list[str]) -> Finding:
             identifier=identifier,
         ),
         path=replica_prefix(identifier, version),
-        seen=f"{len(keys)} objects",
+        seen=f"{held} objects",
     )
 
 

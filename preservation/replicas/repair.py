@@ -8,9 +8,13 @@ expected digest by what a store says. An object that fails a second time stops t
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from preservation.facts import ObjectFact, ObjectOutcome
 from preservation.findings import Finding, Severity
@@ -18,7 +22,7 @@ from preservation.progress import Progress
 from preservation.replicas.copy import COMMIT_MARK, OpenSource
 from preservation.replicas.layout import replica_prefix
 from preservation.replicas.verify import ObjectReport, chunks, digest_of
-from storage_adapters.errors import StorageError
+from storage_adapters.errors import KeyRefused, ObjectExists, ObjectNotFound, StorageError
 from storage_adapters.store import ErasableStore, Reader
 from wording import say
 
@@ -33,7 +37,9 @@ class Donor:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What was done to one replica: (path, donor) of each repaired object, evidence files kept, what could not be done."""
+    """What was done to one replica: (path, donor) of each repaired object, what was taken out, the evidence files
+    kept, and what could not be done.
+    """
 
     repaired: tuple[tuple[str, str], ...]
     removed: tuple[str, ...]
@@ -56,7 +62,8 @@ def repair_replica(
 
     `evidence` and `spool` are folders in the workspace. Unreadable objects are left alone: that is no evidence
     of damage. Stops at the first object that cannot be repaired for any reason but a missing donor.
-    Raises StorageError when the store itself gives up.
+    Safe to run again with the same reports. Raises RepairFailed when a fresh object reads back wrongly,
+    StorageError when the store itself gives up.
     """
     spool.mkdir(parents=True, exist_ok=True)
     prefix = replica_prefix(identifier, version)
@@ -68,59 +75,75 @@ def repair_replica(
     for report in sorted(wrong, key=lambda report: report.path == COMMIT_MARK):
         key = prefix + report.path
         if report.outcome is ObjectOutcome.UNEXPECTED:
-            kept.append(_keep(store, key, evidence / report.path))
-            store.erase(key)
-            removed.append(report.path)
+            try:
+                kept.extend(_take_out(store, key, evidence / report.path, good=None))
+            except KeyRefused as error:  # put there by other software: no adapter of ours can name it
+                findings.append(_left_there(report.path, error))
+            else:
+                removed.append(report.path)
         elif report.fact is not None and report.outcome in (ObjectOutcome.ALTERED, ObjectOutcome.MISSING):
-            good = _proved_copy(report.fact, donors, spool)
-            if good is None:
-                findings.append(_no_donor(report.fact, donors))
-                continue
-            copy, donor = good
-            if report.outcome is ObjectOutcome.ALTERED:
-                kept.append(_keep(store, key, evidence / report.path))
-                store.erase(key)
-            _put_and_prove(report.fact, store, key, copy)
-            copy.unlink()
+            with TemporaryFile(dir=spool) as copy:  # it has no name, so even a killed repair leaves none behind
+                donor = _proved_copy(report.fact, donors, copy)
+                if donor is None:
+                    findings.append(_no_donor(report.fact, donors))
+                    continue
+                if report.outcome is ObjectOutcome.ALTERED:
+                    kept.extend(_take_out(store, key, evidence / report.path, good=report.fact.sha256))
+                _put_and_prove(report.fact, store, key, copy)
             repaired.append((report.path, donor))
             progress.advance(report.fact.size)
     return Repaired(tuple(repaired), tuple(removed), tuple(kept), tuple(findings))
 
 
-def _proved_copy(fact: ObjectFact, donors: Sequence[Donor], spool: Path) -> tuple[Path, str] | None:
-    """A file holding the right bytes, proved now, and the donor's name; None when no donor has them."""
-    copy = spool / hashlib.sha256(fact.path.encode()).hexdigest()
+def _proved_copy(fact: ObjectFact, donors: Sequence[Donor], copy: IO[bytes]) -> str | None:
+    """Fill `copy` with the right bytes, proved now; gives the donor's name, None when no donor has them."""
     for donor in donors:
         try:
             with donor.open(fact.path) as reader:
                 if _write(reader, copy) == fact.sha256:
-                    return copy, donor.name
+                    return donor.name
         except (StorageError, FileNotFoundError):
             continue  # this donor cannot give it; the next one may
-    copy.unlink(missing_ok=True)
     return None
 
 
-def _write(reader: Reader, path: Path) -> str:
+def _write(reader: Reader, out: IO[bytes]) -> str:
+    """Replace what is in `out` by the bytes of the reader; gives their SHA-256."""
+    out.seek(0)
+    out.truncate()
     hasher = hashlib.sha256()
-    with path.open("wb") as out:
-        for chunk in chunks(reader):
-            hasher.update(chunk)
-            out.write(chunk)
+    for chunk in chunks(reader):
+        hasher.update(chunk)
+        out.write(chunk)
+    out.flush()
     return hasher.hexdigest()
 
 
-def _keep(store: ErasableStore, key: str, place: Path) -> Path:
-    """Copy what stands under the key into the workspace, before it is erased."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with store.open(key) as reader:
-        _write(reader, place)
-    return place
+def _take_out(store: ErasableStore, key: str, place: Path, *, good: str | None) -> list[Path]:
+    """Copy what stands under the key to `place`, on the disk, then erase it; gives the files kept.
+
+    Nothing is erased when nothing stands there any more, or when it turns out to be what belongs there: an
+    earlier try of the same repair may have come so far.
+    """
+    try:
+        with store.open(key) as reader:  # refuses a key that would lead out of the evidence folder
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("wb") as out:
+                seen = _write(reader, out)
+                os.fsync(out.fileno())
+    except ObjectNotFound:
+        return []
+    if seen == good:
+        place.unlink()
+        return []
+    store.erase(key)
+    return [place]
 
 
-def _put_and_prove(fact: ObjectFact, store: ErasableStore, key: str, copy: Path) -> None:
-    with copy.open("rb") as reader:
-        store.put(key, reader, size=fact.size, sha256=fact.sha256)
+def _put_and_prove(fact: ObjectFact, store: ErasableStore, key: str, copy: IO[bytes]) -> None:
+    copy.seek(0)
+    with suppress(ObjectExists):  # put by an earlier try whose answer was lost; proved below all the same
+        store.put(key, copy, size=fact.size, sha256=fact.sha256)
     seen, _ = digest_of(store, key)
     if seen != fact.sha256:
         raise RepairFailed(fact, store.name, seen)
@@ -153,4 +176,18 @@ def _no_donor(fact: ObjectFact, donors: Sequence[Donor]) -> Finding:
         say("No good copy of {path} is left anywhere (looked in: {places}).", path=fact.path, places=names),
         path=fact.path,
         expected=fact.sha256,
+    )
+
+
+def _left_there(path: str, error: KeyRefused) -> Finding:
+    return Finding(
+        "object-not-removed",
+        Severity.ERROR,
+        say(
+            "{path} does not belong to this AIP and Vankho cannot remove it: {reason} "
+            "Remove it with the tools of the store's provider.",
+            path=path,
+            reason=error.what,
+        ),
+        path=path,
     )

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from preservation.errors import PreservationError
+from preservation.errors import PreservationError, UsageError
 from preservation.facts import ObjectFact
 from preservation.findings import Finding, Severity
 from preservation.progress import Progress
 from preservation.replicas.repair import Donor
-from preservation.replicas.verify import chunks
-from storage_adapters.errors import StorageError
+from preservation.replicas.verify import FINDINGS_KEPT, chunks
+from storage_adapters.errors import StorageError, StorageUnavailable
 from wording import Message, say
 
 
@@ -43,18 +43,22 @@ def restore_bag(
     """Write the bag to `destination`, which must not exist or be an empty folder.
 
     For each file the places are asked in order; the first whose bytes agree with the recorded digest gives it.
-    Raises RestoreFailed when none can, StorageError when no place can be reached, OSError when the disk is full.
+    A place that could not be reached is asked last from then on. Raises UsageError for an occupied destination,
+    RestoreFailed when no place can give a file, StorageUnavailable when that is because none can be reached,
+    OSError when the disk is full.
     """
     refuse_occupied(destination)
-    partial = destination.with_name(destination.name + ".partial")
+    destination = destination.resolve()
+    partial = destination.with_name(f".{destination.name}.vankho-unfinished")  # a name that nobody else gives
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    asked = list(places)
     files = size = 0
     used: dict[str, None] = {}
     findings: list[Finding] = []
     try:
         for fact in objects:
-            used[_fetch(fact, places, partial, findings)] = None
+            used[_fetch(fact, asked, partial, findings)] = None
             files, size = files + 1, size + fact.size
             progress.advance(fact.size)
         os.sync()
@@ -68,43 +72,59 @@ def restore_bag(
 
 
 def refuse_occupied(destination: Path) -> None:
-    """Raise RestoreFailed when something stands at the destination already."""
+    """Raise UsageError when something stands at the destination already."""
     occupied = destination.is_symlink() or (destination.exists() and not destination.is_dir())
     if occupied or (destination.is_dir() and any(destination.iterdir())):
-        raise RestoreFailed(
+        raise UsageError(
             say("{folder} is not empty; nothing was restored.", folder=destination),
             where=str(destination),
             next_step=say("Name a folder that does not exist yet, or an empty one."),
         )
 
 
-def _fetch(fact: ObjectFact, places: Sequence[Donor], folder: Path, findings: list[Finding]) -> str:
+def _fetch(fact: ObjectFact, places: list[Donor], folder: Path, findings: list[Finding]) -> str:
+    """Write one file from the first place that gives the right bytes; gives its name. Puts silent places last."""
     target = folder / fact.path
     target.parent.mkdir(parents=True, exist_ok=True)
     reasons: list[tuple[str, Message]] = []
-    last: StorageError | None = None
-    for place in places:
-        try:
-            with place.open(fact.path) as reader, target.open("wb") as out:
-                hasher = hashlib.sha256()
-                for chunk in chunks(reader):
-                    hasher.update(chunk)
-                    out.write(chunk)
-        except (StorageError, FileNotFoundError) as error:
-            last = error if isinstance(error, StorageError) else last
-            reasons.append((place.name, error.what if isinstance(error, StorageError) else say("not there")))
-            continue
-        if hasher.hexdigest() == fact.sha256:
-            findings.extend(_passed_over(fact, name, reason) for name, reason in reasons)
-            return place.name
-        reasons.append((place.name, say("its bytes have changed")))
+    silent: list[tuple[Donor, StorageUnavailable]] = []
+    try:
+        for place in tuple(places):
+            try:
+                if _give(place, fact.path, target) == fact.sha256:
+                    if len(findings) < FINDINGS_KEPT:
+                        findings.extend(_passed_over(fact, name, reason) for name, reason in reasons)
+                    return place.name
+                reasons.append((place.name, say("its bytes have changed.")))
+            except StorageError as error:
+                if isinstance(error, StorageUnavailable):
+                    silent.append((place, error))
+                reasons.append((place.name, error.what))
+            except FileNotFoundError:
+                reasons.append((place.name, say("it is not there.")))
+    finally:
+        for place, _ in silent:
+            places.remove(place)
+            places.append(place)
+    if silent and len(silent) == len(reasons):
+        raise silent[0][1]
     raise RestoreFailed(
         say("No place asked could give a good copy of {path}; nothing was restored.", path=fact.path),
         where=fact.path,
         expected=fact.sha256,
         seen="; ".join(f"{name}: {reason}" for name, reason in reasons),
         next_step=say("Leave out --from so that every store is tried, or run `vankho audit` to see what is left."),
-    ) from last
+    )
+
+
+def _give(place: Donor, path: str, target: Path) -> str:
+    """Write what the place has under the path to the target; gives its SHA-256."""
+    hasher = hashlib.sha256()
+    with place.open(path) as reader, target.open("wb") as out:
+        for chunk in chunks(reader):
+            hasher.update(chunk)
+            out.write(chunk)
+    return hasher.hexdigest()
 
 
 def _passed_over(fact: ObjectFact, place: str, reason: Message) -> Finding:

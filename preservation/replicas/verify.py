@@ -1,13 +1,15 @@
 """Proving one replica: what the catalog recorded against what the store gives back.
 
 Each object gets one of five answers: intact, altered, missing, unreadable, unexpected. A bad read is
-confirmed by a second full read before anything is called altered; what cannot be read is never called
-altered. The expected digest comes from the catalog alone, never from the store. Nothing is changed here.
+confirmed by a second full read that gives the same bytes before anything is called altered; what cannot be
+read is never called altered. The expected digest comes from the catalog alone, never from the store.
+Nothing is changed here.
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 from preservation.facts import Grade, ObjectFact, ObjectOutcome, Outcome
 from preservation.findings import Finding, Severity
 from preservation.progress import Progress
-from preservation.replicas.layout import replica_prefix
+from preservation.replicas.layout import README_KEY, replica_prefix
 from preservation.replicas.pairing import in_order, pair
 from storage_adapters.errors import ObjectNotFound, StorageError, StorageUnavailable
 from storage_adapters.store import ObjectStat, Reader, Store
@@ -23,7 +25,8 @@ from wording import say
 
 READING_THREADS = 4
 CHUNK = 1 << 20
-UNREADABLE_IN_A_ROW = 5  # so many in a row, and it is the store that is away, not the objects
+FULL_READS = 3  # tries at two full reads that agree
+UNREADABLE_IN_A_ROW = 5  # after so many the store is asked whether it is there at all
 FINDINGS_KEPT = 1000  # findings in one report; the counts stay exact
 
 
@@ -64,13 +67,18 @@ def verify_replica(
 ) -> ReplicaReport:
     """Prove one replica at the grade; `objects` sorted by path bytes.
 
-    Raises StorageError when the store as a whole cannot be listed or stops answering.
+    Raises StorageError when the store as a whole cannot be listed, or stops answering before any damage was
+    seen; damage that was seen is reported, and what could not be looked at any more is unreadable.
     """
     prefix = replica_prefix(identifier, version)
     check = _CHECKS[grade]
+    gone = threading.Event()
 
     def one(item: tuple[ObjectFact | None, ObjectStat | None]) -> ObjectReport:
-        return _judge(item[0], item[1], store, prefix=prefix, check=check)
+        fact, stat = item
+        if gone.is_set() and fact is not None:
+            return _unreadable(fact, _store_away(store, fact.path))
+        return _judge(fact, stat, store, prefix=prefix, check=check)
 
     pairs = pair(objects, store.list(prefix), prefix=prefix)
     counts: Counter[str] = Counter({outcome.value: 0 for outcome in ObjectOutcome})
@@ -86,8 +94,12 @@ def verify_replica(
         if report.outcome is not ObjectOutcome.INTACT and len(wrong) < FINDINGS_KEPT:
             wrong.append(report)
         unreadable_in_a_row = unreadable_in_a_row + 1 if report.outcome is ObjectOutcome.UNREADABLE else 0
-        if unreadable_in_a_row >= UNREADABLE_IN_A_ROW and grade is Grade.BYTES:
-            raise _store_away(store, report)
+        if unreadable_in_a_row == UNREADABLE_IN_A_ROW and not gone.is_set():
+            unreadable_in_a_row = 0
+            if not _answers(store):
+                if _outcome(counts) is not Outcome.DAMAGED:
+                    raise _store_away(store, report.path)
+                gone.set()
     return ReplicaReport(
         identifier=identifier,
         version=version,
@@ -160,19 +172,27 @@ def _by_provider(fact: ObjectFact, store: Store, key: str) -> ObjectReport:
 
 
 def _by_bytes(fact: ObjectFact, store: Store, key: str) -> ObjectReport:
-    """Read it whole and hash it; when that fails or disagrees, read it whole once more before saying so."""
-    try:
-        first, read = digest_of(store, key)
-    except StorageUnavailable:
-        first, read = None, 0
-    if first == fact.sha256:
-        return ObjectReport(fact.path, ObjectOutcome.INTACT, fact, bytes_read=read)
-    second, read_again = digest_of(store, key)
-    read += read_again
-    if second == fact.sha256:
-        finding = _flickered(fact, first) if first is not None else None
-        return ObjectReport(fact.path, ObjectOutcome.INTACT, fact, bytes_read=read, finding=finding)
-    return replace(_altered(fact, expected=fact.sha256, seen=second), bytes_read=read)
+    """Read it whole and hash it. Altered only when two full reads gave the same wrong bytes; intact when one was
+    right; a read that was cut off says nothing. Raises StorageError when there were no two full reads.
+    """
+    wrong: list[str] = []
+    cut_off = read = 0
+    for _ in range(FULL_READS):
+        try:
+            seen, size = digest_of(store, key)
+        except StorageUnavailable:
+            cut_off += 1
+            if cut_off == FULL_READS - 1:
+                raise
+            continue
+        read += size
+        if seen == fact.sha256:
+            finding = _flickered(fact, wrong[0]) if wrong else None
+            return ObjectReport(fact.path, ObjectOutcome.INTACT, fact, bytes_read=read, finding=finding)
+        if seen in wrong:
+            return replace(_altered(fact, expected=fact.sha256, seen=seen), bytes_read=read)
+        wrong.append(seen)
+    return replace(_wavering(fact, wrong[-1]), bytes_read=read)
 
 
 _CHECKS: dict[Grade, Check] = {
@@ -258,10 +278,36 @@ def _flickered(fact: ObjectFact, first: str) -> Finding:
     )
 
 
-def _store_away(store: Store, report: ObjectReport) -> StorageUnavailable:
+def _wavering(fact: ObjectFact, seen: str) -> ObjectReport:
+    finding = Finding(
+        "reads-differ",
+        Severity.WARNING,
+        say(
+            "{path} reads differently every time, so nothing can be said of the stored bytes. "
+            "Have the disk or the network looked at.",
+            path=fact.path,
+        ),
+        path=fact.path,
+        expected=fact.sha256,
+        seen=seen,
+    )
+    return ObjectReport(fact.path, ObjectOutcome.UNREADABLE, fact, finding=finding)
+
+
+def _answers(store: Store) -> bool:
+    """Whether the store is there at all, asked by something small; then only some of its objects cannot be read."""
+    try:
+        store.stat(README_KEY)
+    except ObjectNotFound:
+        return True
+    except StorageError:
+        return False
+    return True
+
+
+def _store_away(store: Store, path: str) -> StorageUnavailable:
     return StorageUnavailable(
         say("Store {store} stopped answering in the middle of the audit.", store=store.name),
-        where=report.path,
-        seen=str(report.finding.message) if report.finding else None,
+        where=path,
         next_step=say("See that the store is reachable, then run the audit again."),
     )

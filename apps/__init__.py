@@ -1,0 +1,1 @@
+"""Who asks: the command line, and later the pages, the API and the metrics."""

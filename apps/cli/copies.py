@@ -1,0 +1,259 @@
+"""`vankho audit`, `replicate`, `repair`, `restore`, `reconcile`: the copies, proved, made, mended and given back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from apps.cli import shapes
+from apps.cli.answer import Answer, Line, Table
+from apps.cli.command import Session, command
+from flows.audit import Audited, audit
+from flows.outcomes import worst_of
+from flows.reconcile import reconcile
+from flows.repair import RepairedReplica, repair
+from flows.replicate import replicate
+from flows.restore import restore
+from flows.run import carry_out
+from flows.workspace import Workspace
+from preservation.errors import UsageError
+from preservation.facts import Grade
+from preservation.replicas.verify import ReplicaReport
+from wording import say
+
+References = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID...]", help="AIPs, by identifier or its beginning; all when none is named."),
+]
+StoreOption = Annotated[str | None, typer.Option("--store", help="Only this store.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    command(app, "audit")(prove)
+    command(app, "replicate")(copy)
+    command(app, "repair")(mend)
+    command(app, "restore")(give_back)
+    command(app, "reconcile")(compare)
+
+
+def known_store(workspace: Workspace, store: str | None) -> str | None:
+    """The store's name, once it is known to be one. Raises UsageError."""
+    if store is None or store in workspace.settings.stores:
+        return store
+    raise UsageError(
+        say("There is no store named {store}.", store=store),
+        expected=", ".join(workspace.settings.stores) or "-",
+        seen=store,
+        next_step=say("Name one of the stores that `vankho store list` shows."),
+    )
+
+
+def prove(
+    session: Session,
+    references: References = None,
+    store: StoreOption = None,
+    evidence: Annotated[Grade, typer.Option("--evidence", help="What the proof rests on.")] = Grade.BYTES,
+    every: Annotated[bool, typer.Option("--all", help="Every copy of every AIP.", show_default=False)] = False,
+) -> Answer:
+    """Prove copies: read every byte back (or ask for less), and say what is intact, damaged or unreadable."""
+    if references and every:
+        raise UsageError(say("--all and identifiers were both given."), next_step=say("Leave out one of them."))
+    with session.open() as workspace:
+        done = carry_out(
+            workspace,
+            audit,
+            references=references or [],
+            store=known_store(workspace, store),
+            evidence=evidence.value,
+        )
+    lines: list[Line] = [_audit_sentence(done), _audit_table(done)]
+    for each in done:
+        lines += shapes.finding_lines(each.report.findings, session.language)
+    return Answer([_report_json(each.report, session.language) for each in done], lines, worst_of(done))
+
+
+def _audit_sentence(done: list[Audited]) -> Line:
+    words = [each.report.outcome.value for each in done]
+    return say(
+        "{copies} copies audited: {intact} intact, {damaged} damaged, {unreadable} unreadable.",
+        copies=len(words),
+        intact=words.count("intact"),
+        damaged=words.count("damaged"),
+        unreadable=words.count("unreadable"),
+    )
+
+
+def _audit_table(done: list[Audited]) -> Table:
+    headings = (say("AIP"), say("Version"), say("Store"), say("Outcome"), say("Objects"), say("Not intact"))
+    rows = []
+    for each in done:
+        counts, report = each.report.counts, each.report
+        wrong = sum(counts.values()) - counts["intact"]
+        word = shapes.outcome(report.outcome.value)
+        rows.append((report.identifier, report.version, report.store, word, sum(counts.values()), wrong))
+    return Table(headings, rows)
+
+
+def _report_json(report: ReplicaReport, language: str) -> dict[str, Any]:
+    return {
+        "identifier": report.identifier,
+        "version": report.version,
+        "store": report.store,
+        "evidence": report.grade.value,
+        "outcome": report.outcome.value,
+        "objects": report.counts,
+        "findings": shapes.findings_json(report.findings, language),
+    }
+
+
+def copy(session: Session, references: References = None) -> Answer:
+    """Make the copies that policy asks for and that are missing, and prove them."""
+    with session.open() as workspace:
+        done = carry_out(workspace, replicate, references=references or [])
+    lines: list[Line] = []
+    data = []
+    for each in done:
+        version = each.version
+        lines.append(
+            say(
+                "{identifier} version {version}: {made} copies made or proved now, {held} in all",
+                identifier=version.identifier,
+                version=version.version,
+                made=len(each.copies.reports),
+                held=len(each.replicas),
+            )
+        )
+        found = [*each.copies.failures, *(f for report in each.copies.reports for f in report.findings)]
+        lines += shapes.finding_lines(found, session.language)
+        data.append(
+            {
+                "identifier": version.identifier,
+                "version": version.version,
+                "outcome": each.word,
+                "replicas": [shapes.replica_json(replica) for replica in each.replicas],
+                "findings": shapes.findings_json(found, session.language),
+            }
+        )
+    return Answer(data, lines or [say("Nothing is here yet.")], worst_of(done))
+
+
+def mend(session: Session, references: References = None) -> Answer:
+    """Bring damaged copies back from a copy that is proved now; keep the damaged bytes as evidence."""
+    with session.open() as workspace:
+        done = carry_out(workspace, repair, references=references or [])
+    lines: list[Line] = [] if done else [say("No copy is known to be damaged.")]
+    for each in done:
+        lines += _repair_lines(each, session.language)
+    return Answer([_repair_json(each, session.language) for each in done], lines, worst_of(done))
+
+
+def _repair_lines(each: RepairedReplica, language: str) -> list[Line]:
+    lines: list[Line] = [
+        say(
+            "{identifier} version {version} in {store}: {outcome}",
+            identifier=each.version.identifier,
+            version=each.version.version,
+            store=each.store,
+            outcome=shapes.outcome(each.word),
+        )
+    ]
+    if each.repaired is not None:
+        lines += [
+            say("  {path} brought back from {donor}", path=path, donor=donor)
+            for path, donor in each.repaired.repaired
+        ]
+        lines += [say("  {path} taken out; it did not belong there", path=path) for path in each.repaired.removed]
+        lines += [say("  what was there is kept in {file}", file=file) for file in each.repaired.kept]
+    return lines + shapes.finding_lines(each.findings, language)
+
+
+def _repair_json(each: RepairedReplica, language: str) -> dict[str, Any]:
+    done = each.repaired
+    return {
+        "identifier": each.version.identifier,
+        "version": each.version.version,
+        "store": each.store,
+        "outcome": each.word,
+        "repaired": [{"path": path, "from": donor} for path, donor in done.repaired] if done else [],
+        "removed": list(done.removed) if done else [],
+        "kept": [str(file) for file in done.kept] if done else [],
+        "after": each.after.outcome.value if each.after else None,
+        "findings": shapes.findings_json(each.findings, language),
+    }
+
+
+def give_back(
+    session: Session,
+    reference: Annotated[str, typer.Argument(metavar="ID", help="AIP, by identifier or its beginning.")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to make; it becomes the bag.")],
+    store: Annotated[str | None, typer.Option("--from", help="Only from this store.", show_default=False)] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", help="Not the newest version.", show_default=False)
+    ] = None,
+) -> Answer:
+    """Give an AIP back as a bag, every byte checked on the way."""
+    with session.open() as workspace:
+        done = carry_out(
+            workspace,
+            restore,
+            reference=reference,
+            to=str(to.absolute()),
+            store=known_store(workspace, store),
+            version=version,
+        )
+    data = {
+        "identifier": done.version.identifier,
+        "version": done.version.version,
+        "folder": str(done.restored.folder),
+        "files": done.restored.files,
+        "bytes": done.restored.bytes,
+        "from": list(done.restored.places),
+        "valid": done.report.valid,
+        "findings": shapes.findings_json((*done.restored.findings, *done.report.findings), session.language),
+    }
+    lines: list[Line] = [
+        say(
+            "{identifier} version {version} restored to {folder}: {files} files, {size}, from {places}.",
+            identifier=done.version.identifier,
+            version=done.version.version,
+            folder=done.restored.folder,
+            files=done.restored.files,
+            size=shapes.size(done.restored.bytes),
+            places=", ".join(done.restored.places),
+        ),
+        say("The restored bag is valid.") if done.report.valid else say("The restored bag is NOT valid."),
+        *shapes.finding_lines((*done.restored.findings, *done.report.findings), session.language),
+    ]
+    return Answer(data, lines, done.verdict)
+
+
+def compare(session: Session, store: StoreOption = None) -> Answer:
+    """Compare the catalog with what the stores list, in both directions. Changes nothing."""
+    with session.open() as workspace:
+        done = carry_out(workspace, reconcile, store=known_store(workspace, store))
+    lines: list[Line] = []
+    for each in done:
+        lines.append(
+            say(
+                "{store}: {outcome}; {replicas} copies claimed, {objects} objects listed",
+                store=each.report.store,
+                outcome=shapes.outcome(each.word),
+                replicas=each.report.replicas,
+                objects=each.report.objects,
+            )
+        )
+        lines += shapes.finding_lines(each.report.findings, session.language)
+    data = [
+        {
+            "store": each.report.store,
+            "outcome": each.word,
+            "replicas": each.report.replicas,
+            "objects": each.report.objects,
+            "findings": shapes.findings_json(each.report.findings, session.language),
+        }
+        for each in done
+    ]
+    return Answer(data, lines, worst_of(done))

@@ -1,0 +1,6 @@
+"""Placeholder while the demonstration is written."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None: ...

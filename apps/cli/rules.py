@@ -1,0 +1,254 @@
+"""`vankho policy`, `formats`, `bag`, `store`: what should be true, what files are, whether a bag or a store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from apps.cli import shapes
+from apps.cli.answer import Answer, Line, Table
+from apps.cli.command import Session, command
+from apps.cli.copies import known_store
+from flows.outcomes import Verdict
+from flows.references import version_named
+from flows.stores import StoreListed, check_store, list_stores
+from policies.check import check_against_stores
+from policies.explain import explain
+from policies.load import check_file, read_policy
+from preservation.bags.check import check_bag
+from preservation.bags.report import BagReport
+from preservation.facts import Basis, FormatFact
+from preservation.findings import Severity
+from preservation.formats.identify import Identifier
+from storage_adapters.conformance import ClauseResult, Outcome
+from wording import say
+from wording.translate import translate
+
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the groups of this module."""
+    policy = typer.Typer(help="Policies: what should be true.", no_args_is_help=True)
+    command(policy, "check")(policy_check)
+    command(policy, "explain")(policy_explain)
+    app.add_typer(policy, name="policy")
+    formats = typer.Typer(help="Formats: what files are.", no_args_is_help=True)
+    command(formats, "identify")(formats_identify)
+    command(formats, "report")(formats_report)
+    app.add_typer(formats, name="formats")
+    bag = typer.Typer(help="Bags: judged by RFC 8493.", no_args_is_help=True)
+    command(bag, "check")(bag_check)
+    app.add_typer(bag, name="bag")
+    store = typer.Typer(help="Stores: where copies live.", no_args_is_help=True)
+    command(store, "list")(store_list)
+    command(store, "check")(store_check)
+    app.add_typer(store, name="store")
+
+
+def policy_check(session: Session, files: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> Answer:
+    """Check policy files: every mistake with file, line, field, reason and an accepted value."""
+    data: list[dict[str, Any]] = []
+    lines: list[Line] = []
+    wrong = False
+    for file in files:
+        findings = check_file(file)
+        bad = any(finding.severity is Severity.ERROR for finding in findings)
+        wrong = wrong or bad
+        lines.append(say("{file}: not valid", file=file) if bad else say("{file}: valid", file=file))
+        lines += shapes.finding_lines(findings, session.language)
+        findings_json = shapes.findings_json(findings, session.language)
+        data.append({"file": str(file), "valid": not bad, "findings": findings_json})
+    return Answer(data, lines, Verdict.USAGE if wrong else Verdict.WELL)
+
+
+def policy_explain(
+    session: Session,
+    reference: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="AIP whose policy is explained.", show_default=False)
+    ] = None,
+    name: Annotated[str | None, typer.Option("--policy", help="Policy to explain.", show_default=False)] = None,
+) -> Answer:
+    """Show every value in force and where it was written."""
+    with session.open() as workspace:
+        if reference is not None:
+            name = version_named(workspace, reference, None).policy
+        name = name or workspace.settings.policy
+        loaded = read_policy(name, folder=workspace.folder / "policies")
+        stores = workspace.store_facts()
+    values = explain(loaded)
+    findings = (*loaded.findings, *check_against_stores(loaded.policy, stores, sources=loaded.sources))
+    data = {
+        "policy": name,
+        "values": [{"field": value.field, "value": value.value, "source": value.source} for value in values],
+        "findings": shapes.findings_json(findings, session.language),
+    }
+    table = Table((say("Field"), say("Value"), say("Written in")), [(v.field, v.value, v.source) for v in values])
+    return Answer(data, [say("Policy {name}", name=name), table, *shapes.finding_lines(findings, session.language)])
+
+
+def formats_identify(_session: Session, paths: Paths) -> Answer:
+    """Say what each file is, and what that rests on."""
+    _refuse_absent(paths)
+    with Identifier() as identifier:
+        facts = list(identifier.identify_paths(paths))
+    headings = (say("File"), say("PUID"), say("Format"), say("Basis"), say("XML"))
+    rows = [(f.path, f.puid or "–", _name(f), shapes.BASES[f.basis], f.xml_format or "–") for f in facts]
+    failed = any(fact.basis is Basis.FAILED for fact in facts)
+    return Answer([_format_json(fact) for fact in facts], [Table(headings, rows)], Verdict.FOUND if failed else 0)
+
+
+def _name(fact: FormatFact) -> str:
+    name = " ".join(part for part in (fact.name, fact.version) if part) or "–"
+    return f"{name} (≠ {Path(fact.path).suffix})" if fact.extension_mismatch else name
+
+
+def _format_json(fact: FormatFact) -> dict[str, Any]:
+    return {
+        "path": fact.path,
+        "puid": fact.puid,
+        "name": fact.name,
+        "version": fact.version,
+        "mime": fact.mime,
+        "basis": fact.basis.value,
+        "candidates": list(fact.candidates),
+        "extension_mismatch": fact.extension_mismatch,
+        "xml_format": fact.xml_format,
+        "xml_namespace": fact.xml_namespace,
+        "tool": fact.tool,
+        "signatures": fact.signatures,
+        "note": fact.note,
+    }
+
+
+def formats_report(
+    session: Session,
+    collection: Annotated[str | None, typer.Option("--collection", help="Only this one.", show_default=False)] = None,
+) -> Answer:
+    """Count the formats of everything that is kept."""
+    with session.open() as workspace:
+        counts = workspace.catalog.format_counts(collection=collection)
+    data = [
+        {
+            "puid": c.puid,
+            "name": c.name,
+            "version": c.version,
+            "basis": c.basis.value,
+            "xml_format": c.xml_format,
+            "extension_mismatch": c.extension_mismatch,
+            "files": c.files,
+            "bytes": c.bytes,
+            "packages": c.packages,
+        }
+        for c in counts
+    ]
+    headings = (say("PUID"), say("Format"), say("Basis"), say("XML"), say("Files"), say("Size"), say("AIPs"))
+    rows = [
+        (
+            c.puid or "–",
+            " ".join(part for part in (c.name, c.version) if part) or "–",
+            shapes.BASES[c.basis],
+            c.xml_format or "–",
+            c.files,
+            shapes.size(c.bytes),
+            c.packages,
+        )
+        for c in counts
+    ]
+    return Answer(data, [Table(headings, rows)] if rows else [say("Nothing is here yet.")])
+
+
+def bag_check(session: Session, paths: Paths) -> Answer:
+    """Judge bags: folders, ZIP or tar; every file is read."""
+    _refuse_absent(paths)
+    reports = [check_bag(path) for path in paths]
+    lines: list[Line] = []
+    for report in reports:
+        lines += [_verdict(report), *shapes.finding_lines(report.findings, session.language)]
+    data = [
+        {
+            "path": str(report.path),
+            "version": report.version,
+            "complete": report.complete,
+            "valid": report.valid,
+            "algorithms": list(report.algorithms),
+            "files": report.payload_files,
+            "bytes": report.payload_bytes,
+            "findings": shapes.findings_json(report.findings, session.language),
+        }
+        for report in reports
+    ]
+    return Answer(data, lines, Verdict.WELL if all(report.valid for report in reports) else Verdict.FOUND)
+
+
+def _verdict(report: BagReport) -> Line:
+    values = {"path": report.path, "files": report.payload_files, "size": shapes.size(report.payload_bytes)}
+    if report.valid:
+        return say("{path}: valid; {files} files, {size}", **values)
+    if report.complete:
+        return say("{path}: complete but not valid; {files} files, {size}", **values)
+    return say("{path}: not complete; {files} files, {size}", **values)
+
+
+def _refuse_absent(paths: Sequence[Path]) -> None:
+    absent = [path for path in paths if not path.exists() and not path.is_symlink()]
+    if absent:
+        raise shapes.absent(absent[0])
+
+
+def store_list(session: Session) -> Answer:
+    """Show the stores, where they are, and what they were seen to do."""
+    with session.open() as workspace:
+        listed = list_stores(workspace)
+    headings = (say("Store"), say("Kind"), say("Place"), say("Provider"), say("Region"), say("Medium"), say("Copies"))
+    rows = [(s.name, s.kind, s.place, s.provider or "–", s.region or "–", s.medium or "–", s.copies) for s in listed]
+    lines: list[Line] = [Table(headings, rows)]
+    lines += [line for store in listed for line in _notes(store)]
+    return Answer([store.as_json() for store in listed], lines or [say("No store is set up.")])
+
+
+def _notes(store: StoreListed) -> list[Line]:
+    if store.capabilities is None:
+        return [say("{store}: not asked yet what it can do; `vankho store check {store}` does.", store=store.name)]
+    return [f"{store.name}: {note}" for note in store.capabilities.notes]
+
+
+def store_check(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The store.")]) -> Answer:
+    """Try the whole contract on a store, under a prefix of its own that is removed afterwards."""
+    with session.open() as workspace:
+        known_store(workspace, name)
+        results, notes = check_store(workspace, name)
+    broken = [result for result in results if result.outcome is Outcome.BROKEN]
+    lines: list[Line] = [_clause(result, session.language) for result in results]
+    lines += list(notes)
+    lines.append(
+        say(
+            "{held} of {all} clauses hold, {broken} are broken.",
+            held=len(results) - len(broken),
+            all=len(results),
+            broken=len(broken),
+        )
+    )
+    data = {
+        "store": name,
+        "clauses": [
+            {
+                "name": result.name,
+                "sentence": translate(result.sentence, session.language),
+                "outcome": result.outcome.value,
+                "detail": result.detail,
+            }
+            for result in results
+        ],
+        "notes": [str(note) for note in notes],
+    }
+    return Answer(data, lines, Verdict.FOUND if broken else Verdict.WELL)
+
+
+def _clause(result: ClauseResult, language: str) -> Line:
+    words = {Outcome.HELD: say("holds"), Outcome.BROKEN: say("BROKEN"), Outcome.NOT_PROMISED: say("not promised")}
+    line = f"{translate(words[result.outcome], language)}: {translate(result.sentence, language)}"
+    return f"{line} ({result.detail})" if result.detail and result.outcome is not Outcome.HELD else line

@@ -1,0 +1,211 @@
+"""`vankho show` and `vankho events`: what there is, how it stands, and what happened to it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from apps.cli import shapes
+from apps.cli.answer import Answer, Line, Table
+from apps.cli.command import Session, command
+from flows.outcomes import Verdict
+from flows.references import version_named, versions_named
+from flows.workspace import Workspace
+from policies.standing import Standing, Word, standing
+from preservation.bags.premis import write_premis
+from preservation.catalog.chain import RecordedEvent
+from preservation.facts import AIPVersion, FileFact, FormatFact, Replica, Role
+from wording import say
+from wording.translate import translate
+
+_SHORT = 8  # letters of an identifier in a list; enough to name it with
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    command(app)(show)
+    command(app)(events)
+
+
+def show(
+    session: Session,
+    reference: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="AIP, by identifier or its beginning; all when none is named."),
+    ] = None,
+) -> Answer:
+    """Show what there is and how it stands."""
+    with session.open() as workspace:
+        if reference is None:
+            versions = list(workspace.catalog.versions(newest_only=True))
+        else:
+            versions = versions_named(workspace, [reference])
+        seen = [(version, *_standing(workspace, version)) for version in versions]
+    data = [_json(version, replicas, stand, session.language) for version, replicas, stand in seen]
+    lines = _overview(seen) if reference is None else _in_full(seen)
+    grave = any(stand.word in (Word.DAMAGED, Word.OVERDUE) for _, _, stand in seen)
+    return Answer(data, lines, Verdict.FOUND if grave else Verdict.WELL)
+
+
+Seen = list[tuple[AIPVersion, list[Replica], Standing]]
+
+
+def _standing(workspace: Workspace, version: AIPVersion) -> tuple[list[Replica], Standing]:
+    replicas = workspace.catalog.replicas(version.identifier, version.version)
+    policy = workspace.policy(version.policy)
+    return replicas, standing(version, replicas, policy=policy, stores=workspace.store_facts(), now=workspace.clock())
+
+
+def _json(version: AIPVersion, replicas: list[Replica], stand: Standing, language: str) -> dict[str, Any]:
+    return {
+        **shapes.version_json(version),
+        "standing": stand.word.value,
+        "reasons": [translate(reason, language) for reason in stand.reasons],
+        "replicas": [shapes.replica_json(replica) for replica in replicas],
+        "due": [
+            {
+                "store": due.store,
+                "evidence": due.grade.value,
+                "due_at": due.due_at.isoformat(),
+                "overdue_at": due.overdue_at.isoformat(),
+            }
+            for due in stand.due
+        ],
+    }
+
+
+def _overview(seen: Seen) -> list[Line]:
+    words = Counter(stand.word.value for _, _, stand in seen)
+    files, size = sum(v.files for v, _, _ in seen), sum(v.bytes for v, _, _ in seen)
+    lines: list[Line] = [
+        say("{aips} AIPs, {files} files, {size}.", aips=len(seen), files=files, size=shapes.size(size))
+    ]
+    lines += [
+        say("  {standing}: {count}", standing=shapes.outcome(word.value), count=words[word.value])
+        for word in Word
+        if words[word.value]
+    ]
+    headings = (say("AIP"), say("Version"), say("Title or source"), say("Files"), say("Copies"), say("Standing"))
+    rows = [
+        (
+            version.identifier[:_SHORT],
+            version.version,
+            version.title or version.source.rsplit("/", 1)[-1],
+            version.files,
+            stand.proved,
+            shapes.outcome(stand.word.value),
+        )
+        for version, _, stand in seen
+    ]
+    return [*lines, Table(headings, rows)]
+
+
+def _in_full(seen: Seen) -> list[Line]:
+    lines: list[Line] = []
+    for version, replicas, stand in seen:
+        word = shapes.outcome(stand.word.value)
+        lines += [
+            say(
+                "AIP {identifier} version {version}: {standing}",
+                identifier=version.identifier,
+                version=version.version,
+                standing=word,
+            ),
+            *(say("  because: {reason}", reason=reason) for reason in stand.reasons),
+            say("  title: {title}", title=version.title or "–"),
+            say("  producer identifier: {identifier}", identifier=version.producer_identifier or "–"),
+            say("  collection: {collection}", collection=version.collection or "–"),
+            say("  source: {source}", source=version.source),
+            say("  admitted: {at}, policy {policy}", at=shapes.moment(version.admitted_at), policy=version.policy),
+            say("  payload: {files} files, {size}", files=version.files, size=shapes.size(version.bytes)),
+            shapes.replica_table(replicas),
+        ]
+        lines += [
+            say(
+                "  next audit: {store}, {grade}, due {at}",
+                store=due.store,
+                grade=shapes.GRADES[due.grade],
+                at=shapes.moment(due.due_at),
+            )
+            for due in stand.due[:1]
+        ]
+    return lines
+
+
+class Form(StrEnum):
+    """How events are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    PREMIS = "premis"
+
+
+def events(
+    session: Session,
+    reference: Annotated[str, typer.Argument(metavar="ID", help="AIP, by identifier or its beginning.")],
+    form: Annotated[Form, typer.Option("--format", help="text, json or premis.")] = Form.TEXT,
+    version: Annotated[
+        int | None, typer.Option("--version", help="Not the newest version.", show_default=False)
+    ] = None,
+) -> Answer:
+    """Show the history of an AIP; premis prints PREMIS 3 XML of its files and events."""
+    with session.open() as workspace:
+        wanted = version_named(workspace, reference, version)
+        if form is Form.PREMIS and not session.as_json:
+            _print_premis(workspace, wanted)
+            return Answer(None, [])
+        recorded = [
+            each
+            for each in workspace.catalog.events(identifier=wanted.identifier)
+            if version is None or each.event.version == version
+        ]
+    data = [_event_json(each) for each in recorded]
+    rows = [
+        (
+            each.seq,
+            shapes.moment(each.event.at),
+            shapes.EVENTS[each.event.type],
+            shapes.EVENT_OUTCOMES[each.event.outcome],
+            each.event.store or "–",
+            each.event.agent,
+        )
+        for each in recorded
+    ]
+    headings = (say("No."), say("Time"), say("Event"), say("Outcome"), say("Store"), say("Agent"))
+    return Answer(data, [Table(headings, rows)], always_json=form is Form.JSON)
+
+
+def _event_json(each: RecordedEvent) -> dict[str, Any]:
+    event = asdict(each.event)
+    return {
+        **event,
+        "type": each.event.type.value,
+        "outcome": each.event.outcome.value,
+        "at": each.event.at.isoformat(),
+        "seq": each.seq,
+        "previous": each.previous,
+        "digest": each.digest,
+    }
+
+
+def _print_premis(workspace: Workspace, version: AIPVersion) -> None:
+    def files() -> Iterator[tuple[FileFact, FormatFact | None]]:
+        for fact in workspace.catalog.objects(version.identifier, version.version):
+            if fact.role is Role.PAYLOAD:
+                path = fact.path.removeprefix("data/")
+                yield FileFact(path, fact.size, {"sha256": fact.sha256}, fact.original_name), fact.format
+
+    write_premis(
+        sys.stdout.buffer,
+        identifier=version.identifier,
+        version=version.version,
+        files=files(),
+        events=(each.event for each in workspace.catalog.events(identifier=version.identifier)),
+    )
+    sys.stdout.buffer.write(b"\n")

@@ -1,0 +1,16 @@
+"""The names of the steps, as people see them while they wait."""
+
+from __future__ import annotations
+
+from wording.message import say
+
+STEPS = {
+    "receive": say("receiving"),
+    "check what was supplied": say("checking what was supplied"),
+    "identify formats": say("identifying formats"),
+    "write the bag": say("writing the bag"),
+    "check the bag": say("checking the bag"),
+    "copy": say("copying to"),
+    "verify": say("verifying in"),
+    "restore": say("restoring"),
+}
