@@ -30,7 +30,9 @@ _ABOUT_ABSENT = frozenset({"oxum-differs"})
 WAIVABLE = frozenset(
     {
         "checksums-required",
-        "descriptor-invalid",
+        "descriptor-field-missing",
+        "descriptor-field-unknown",
+        "descriptor-field-wrong",
         "descriptor-missing",
         "digest-differs",
         "file-missing",

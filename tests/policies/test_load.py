@@ -150,6 +150,13 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path)
             "> 0",
         ),
         ("audit: {stores: {kho một: {}}}", "audit.stores.kho một", None),
+        ('audit: {defaults: {bytes: {interval: "P90D\\n"}}}', "audit.defaults.bytes.interval", "P90D"),
+        (
+            'audit: {defaults: {bytes: {interval: P90D, window: {from: "22:00\\n", to: 05:00}}}}',
+            "audit.defaults.bytes.window.from",
+            "22:00",
+        ),
+        ('extends: "default\\n"', "extends", None),
         ("retention: {years: long}", "retention.years", "permanent"),
         ("notification: {language: fr}", "notification.language", "vi | en"),
         ("schedule: {audit: 5}", "schedule.audit", "0 1 * * *"),
