@@ -14,6 +14,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -41,16 +42,32 @@ _ALWAYS_FINE = 1 << 30  # …or this many bytes
 
 @dataclass(slots=True)
 class BagView:
-    """The regular files of a bag (path → size, in the order in which they are best read) and how to open them.
+    """The regular files of a bag (path → number, in the order in which they are best read) and how to open them.
 
+    `sizes` holds their bytes by number; whatever else is known of a million files fits into such flat arrays.
     `refused` holds names that are there but are no plain files; they already are findings.
     """
 
     open: Callable[[str], BinaryIO]
     files: dict[str, int] = field(default_factory=dict)
+    sizes: array[int] = field(default_factory=lambda: array("Q"))
     folders: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     workers: int = 1  # how many files may be read at once
+
+    def add(self, path: str, size: int) -> None:
+        """A further regular file."""
+        self.files[path] = len(self.sizes)
+        self.sizes.append(size)
+
+    def size(self, path: str) -> int:
+        """Bytes of a file that is there."""
+        return self.sizes[self.files[path]]
+
+    def payload(self) -> tuple[int, int]:
+        """How many files and bytes stand under data/."""
+        sizes = [self.sizes[number] for path, number in self.files.items() if path.startswith("data/")]
+        return len(sizes), sum(sizes)
 
 
 @contextmanager
@@ -100,7 +117,7 @@ def _folder(root: Path, notes: Notes) -> BagView:
                 view.folders.add(path)
                 waiting.append(path)
             elif _plain(facts.st_mode, path, view, notes):
-                view.files[path] = facts.st_size
+                view.add(path, facts.st_size)
     return view
 
 
@@ -230,7 +247,7 @@ def _indexed(entries: list[_Entry], packed: int, notes: Notes, open_member: Call
         elif path in members or path in view.refused:
             notes.error("archive-duplicate", say("The archive holds this entry more than once."), path)
         elif _plain(entry.mode, path, view, notes):
-            view.files[path] = entry.size
+            view.add(path, entry.size)
             members[path] = entry.member
             view.folders.update(path[: m.start()] for m in re.finditer("/", path))
     return view

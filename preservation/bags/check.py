@@ -38,7 +38,7 @@ def check_bag(path: Path, *, progress: Progress | None = None) -> BagReport:
     notes = Notes()
     with open_view(path, notes) as view:
         if view is None:
-            return _report(path, None, (), [], _Tally(), {}, notes)
+            return _report(path, None, (), [], _Tally(), (0, 0), notes)
         return _judge(path, view, notes, progress or Silent())
 
 
@@ -55,9 +55,9 @@ def _judge(path: Path, view: BagView, notes: Notes, progress: Progress) -> BagRe
     _judge_listing(bag, payload)
     _judge_tag_listing(bag, payload, tags)
     _judge_bag_info(bag, bag_info)
-    progress.begin("check bag", sum(view.files.values()))
+    progress.begin("check bag", sum(view.sizes))
     tally = _compare(view, payload, tags, notes, progress)
-    return _report(path, declared.version, bag_info, payload, tally, view.files, notes)
+    return _report(path, declared.version, bag_info, payload, tally, view.payload(), notes)
 
 
 def _judge_required(view: BagView, manifests: list[Manifest], notes: Notes) -> None:
@@ -73,7 +73,7 @@ def _judge_listing(bag: Bag, manifests: list[Manifest]) -> None:
     for path in bag.view.files:
         if not path.startswith("data/") or not manifests:
             continue
-        without = [manifest.name for manifest in manifests if path not in manifest.entries]
+        without = [manifest.name for manifest in manifests if manifest.promised(path) is None]
         if len(without) == len(manifests):
             bag.notes.error("file-unexpected", say("This file is in the payload, but no manifest lists it."), path)
         elif without and bag.declared.strict:
@@ -87,11 +87,11 @@ def _judge_tag_listing(bag: Bag, payload: list[Manifest], tags: list[Manifest]) 
     names = {manifest.name for manifest in payload}
     for tag_manifest in tags:
         for manifest in payload:
-            if manifest.name not in tag_manifest.entries:
+            if tag_manifest.promised(manifest.name) is None:
                 text = say("{manifest} does not list this payload manifest.", manifest=tag_manifest.name)
                 bag.notes.rule(bag.declared.strict, "tagmanifest-incomplete", text, manifest.name)
         for path in others:
-            if path not in tag_manifest.entries and path not in names:
+            if path not in names and tag_manifest.promised(path) is None:
                 text = say(
                     "{manifest} does not list this tag file, so nothing guards it.", manifest=tag_manifest.name
                 )
@@ -120,14 +120,14 @@ def _judge_bag_info(bag: Bag, elements: tuple[tuple[str, str], ...]) -> None:
     if len(sums) > 1:
         text = say("Payload-Oxum must stand only once.")
         bag.notes.rule(bag.declared.strict, "oxum-repeated", text, "bag-info.txt")
-    sizes = [size for path, size in bag.view.files.items() if path.startswith("data/")]
+    files, size = bag.view.payload()
     for oxum in sums:
         if not re.fullmatch(r"[0-9]+\.[0-9]+", oxum):
             text = say("Payload-Oxum is not a number of bytes, a dot and a number of files.")
             bag.notes.error("oxum-malformed", text, "bag-info.txt", seen=oxum[:80])
-        elif [number.lstrip("0") or "0" for number in oxum.split(".")] != [str(sum(sizes)), str(len(sizes))]:
+        elif [number.lstrip("0") or "0" for number in oxum.split(".")] != [str(size), str(files)]:
             text = say("Payload-Oxum promises another number of bytes or files than the payload has.")
-            bag.notes.error("oxum-differs", text, "bag-info.txt", expected=oxum, seen=f"{sum(sizes)}.{len(sizes)}")
+            bag.notes.error("oxum-differs", text, "bag-info.txt", expected=oxum, seen=f"{size}.{files}")
 
 
 @dataclass(slots=True)
@@ -153,7 +153,7 @@ def _compare(
     manifests = [*payload, *tags]
     tally = _Tally()
     wanted = (
-        (path, {manifest.algorithm for manifest in manifests if path in manifest.entries}) for path in view.files
+        (path, {manifest.algorithm for manifest in manifests if manifest.promised(path)}) for path in view.files
     )
     for read in _read_all(view, ((path, algorithms) for path, algorithms in wanted if algorithms)):
         progress.advance(read.size)
@@ -162,14 +162,13 @@ def _compare(
             notes.error("file-unreadable", text, read.path, seen=read.problem)
             continue
         is_payload = read.path.startswith("data/")
-        listing = [manifest for manifest in manifests if read.path in manifest.entries]
-        differing = [m for m in listing if m.entries[read.path] != read.digests[m.algorithm]]
+        differing = [m for m in manifests if m.promised(read.path) not in (None, read.digests.get(m.algorithm))]
         for manifest in differing:
             notes.error(
                 "digest-differs" if is_payload else "tag-digest-differs",
                 say("The bytes of this file are not the ones that {manifest} promises.", manifest=manifest.name),
                 read.path,
-                expected=manifest.entries[read.path].hex(),
+                expected=(manifest.promised(read.path) or b"").hex(),
                 seen=read.digests[manifest.algorithm].hex(),
             )
         if is_payload:
@@ -201,8 +200,8 @@ def _read(view: BagView, path: str, algorithms: set[str]) -> _Read:
                     running.update(block)
     except READ_ERRORS as error:
         return _Read(path, {}, size, f"{type(error).__name__}: {error}")
-    if size != view.files[path]:
-        return _Read(path, {}, size, f"{size} bytes read, {view.files[path]} announced")
+    if size != view.size(path):
+        return _Read(path, {}, size, f"{size} bytes read, {view.size(path)} announced")
     return _Read(path, {name: running.digest() for name, running in hashes.items()}, size)
 
 
@@ -212,10 +211,9 @@ def _report(
     bag_info: tuple[tuple[str, str], ...],
     manifests: list[Manifest],
     tally: _Tally,
-    files: dict[str, int],
+    standing: tuple[int, int],
     notes: Notes,
 ) -> BagReport:
-    payload = [size for name, size in files.items() if name.startswith("data/")]
     return BagReport(
         path=path,
         version=version,
@@ -225,8 +223,8 @@ def _report(
         matched=tally.matched,
         algorithms=tuple(manifest.algorithm for manifest in manifests),
         manifests=tuple(manifest.name for manifest in manifests),
-        payload_files=len(payload),
-        payload_bytes=sum(payload),
+        payload_files=standing[0],
+        payload_bytes=standing[1],
         bag_info=bag_info,
         findings=notes.findings(),
     )

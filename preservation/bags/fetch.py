@@ -47,21 +47,21 @@ def _enter(bag: Bag, url: str, length: str, written: str) -> None:
     if path in bag.fetched:
         bag.notes.warning("fetch-lists-twice", say("fetch.txt lists this file more than once."), path)
     bag.fetched[path] = url
-    there = bag.view.files.get(path)
-    if there is not None and length not in ("-", str(there)):
+    if path in bag.view.files and length not in ("-", str(bag.view.size(path))):
         bag.notes.warning(
             "fetch-length-differs",
             say("fetch.txt gives another length for this file."),
             path,
             expected=length,
-            seen=str(there),
+            seen=str(bag.view.size(path)),
         )
 
 
 def judge_fetch(bag: Bag, manifests: list[Manifest]) -> None:
     """Every file of fetch.txt must stand in every payload manifest (in one of them before BagIt 1.0)."""
     for path in bag.fetched:
-        found = [path in m.absent or bag.names.find(path) in m.entries for m in manifests]
+        there = bag.names.find(path)
+        found = [path in m.absent or (there is not None and m.promised(there)) for m in manifests]
         if not (all(found) if bag.declared.strict else any(found)):
             text = say("fetch.txt lists this file, but a payload manifest does not, so it could never be checked.")
             bag.notes.error("fetch-not-in-manifest", text, path)

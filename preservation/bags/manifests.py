@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from preservation.bags.paths import Bag, decoded, is_safe
 from preservation.bags.tag_grammar import lines_of
@@ -17,14 +17,33 @@ _LINE = re.compile(r"([0-9A-Fa-f]+)[ \t]+([^ \t].*)", re.DOTALL)
 _LITTER = re.compile(r"(^|/)(Thumbs\.db|desktop\.ini|\.DS_Store|\._[^/]*)$", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
 class Manifest:
-    """One manifest. `entries` maps the name of a file that is there to its promised digest; `absent` the others'."""
+    """One manifest: what it promises of the files that are there, and (`absent`) of those that are not.
 
-    name: str
-    algorithm: str
-    entries: dict[str, bytes] = field(default_factory=dict)
-    absent: dict[str, bytes] = field(default_factory=dict)
+    The digests lie end to end in one array, by the numbers of the files: a million of them take little memory.
+    """
+
+    def __init__(self, name: str, algorithm: str, files: Mapping[str, int]) -> None:
+        self.name = name
+        self.algorithm = algorithm
+        self.absent: dict[str, bytes] = {}
+        self._files = files
+        self._length = _HEX_LENGTH[algorithm] // 2
+        self._digests = bytearray(len(files) * self._length)
+        self._listed = bytearray(len(files))
+
+    def promise(self, path: str, digest: bytes) -> None:
+        """Enter the digest of a file that is there."""
+        number = self._files[path]
+        self._digests[number * self._length : (number + 1) * self._length] = digest
+        self._listed[number] = 1
+
+    def promised(self, path: str) -> bytes | None:
+        """The digest of a file that is there; None when this manifest does not list it."""
+        number = self._files[path]
+        if not self._listed[number]:
+            return None
+        return bytes(self._digests[number * self._length : (number + 1) * self._length])
 
 
 def read_manifests(bag: Bag, kind: str) -> list[Manifest]:
@@ -36,7 +55,7 @@ def read_manifests(bag: Bag, kind: str) -> list[Manifest]:
         if match is None:
             continue
         if match[1] in _HEX_LENGTH and name.startswith(f"{kind}-"):
-            manifest = Manifest(name, match[1])
+            manifest = Manifest(name, match[1], bag.view.files)
             _read(bag, manifest, missing, payload=kind == "manifest")
             manifests.append(manifest)
         else:
@@ -118,7 +137,7 @@ def _listed_path(bag: Bag, manifest: str, path: str, *, payload: bool) -> str | 
 def _enter(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[str], *, payload: bool) -> None:
     """Enter the promised digest under the name of the file that is there; report an absent file once."""
     found = bag.names.find(path)
-    known = manifest.absent.get(path) if found is None else manifest.entries.get(found)
+    known = manifest.absent.get(path) if found is None else manifest.promised(found)
     if known is not None:
         text = say("{manifest} lists this path more than once.", manifest=manifest.name)
         broken = bag.declared.strict or known != digest
@@ -129,7 +148,7 @@ def _enter(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[
             missing.add(path)
             _report_absent(bag, manifest.name, path, payload=payload)
     else:
-        manifest.entries[found] = digest
+        manifest.promise(found, digest)
     if found is not None and found != path:
         text = say("{manifest} writes this name in another Unicode normalisation.", manifest=manifest.name)
         bag.notes.warning("name-normalised", text, path)

@@ -7,8 +7,10 @@ hangs on pipes, trips over paths that contain `tagmanifest-`, and raises whateve
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,7 @@ _LONGEST = 2000  # characters of the library's words that are kept
 
 @dataclass(frozen=True, slots=True)
 class SecondOpinion:
-    """`valid` is None when the library gave no answer (it crashed, took too long, or the bag is no folder)."""
+    """`valid` is None when the library gave no answer that counts: it crashed, took too long, or misreads names."""
 
     valid: bool | None
     message: str
@@ -50,4 +52,20 @@ def second_opinion(path: Path, *, timeout: float = 6 * 3600.0) -> SecondOpinion:
     word, _, rest = answer.stdout.decode("utf-8", "replace").partition("\n")
     if answer.returncode != 0 or word not in ("valid", "invalid"):
         return SecondOpinion(None, answer.stderr.decode("utf-8", "replace").strip()[-_LONGEST:] or "no answer")
-    return SecondOpinion(word == "valid", rest.strip()[:_LONGEST])
+    words = rest.strip()[:_LONGEST]
+    misread = next(_misread_names(path), None) if word == "invalid" else None
+    if misread is not None:
+        return SecondOpinion(None, f"the bagit library cannot read names such as {misread!r}; it says: {words}")
+    return SecondOpinion(word == "valid", words)
+
+
+def _misread_names(bag: Path) -> Iterator[str]:
+    """Names that RFC 8493 allows and the library gets wrong, so that its "invalid" says nothing about the bag.
+
+    It does not decode %25, strips blanks from the end of a path, and takes for line ends what only Python does.
+    """
+    for folder, _, names in os.walk(bag):
+        for name in names:
+            plain = name.replace("\r", "").replace("\n", "")
+            if "%" in f"{folder[len(str(bag)) :]}{name}" or name != name.rstrip() or len(plain.splitlines()) > 1:
+                yield name

@@ -174,7 +174,7 @@ def read_bag_info(view: BagView, declared: Declaration, notes: Notes) -> tuple[t
         path = "package-info.txt"
     if path not in view.files:
         return ()
-    if view.files[path] > _MOST_BAG_INFO:
+    if view.size(path) > _MOST_BAG_INFO:
         notes.error("tag-file-too-long", say("This tag file is far longer than one of its kind can be."), path)
         return ()
     elements: list[tuple[str, str]] = []

@@ -60,7 +60,9 @@ def test_every_kill_point(given, receive_files, plan_for, tmp_path):
             assert check_bag(place).findings == ()
         else:
             half = folder / "bag"
-            assert not (half / "bagit.txt").exists() or not half.exists() or point > 0
+            if half.exists():
+                report = check_bag(half)
+                assert not report.valid or report.matched == len(PAGES)  # valid means whole, even here
             plan = plan_for(received, algorithms=("sha256",))  # the second run may even be asked for less
             survived += 1
             assert check_bag(write_bag(received, plan, destination=place).path).findings == ()

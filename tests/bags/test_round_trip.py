@@ -105,6 +105,7 @@ def test_awkward_names_survive(name, receive_files, plan_for, tmp_path):
     report = check_bag(bag)
     assert report.valid, report.findings
     assert report.matched == 2
+    assert second_opinion(bag).valid is not False  # it misreads some of them, and its "invalid" must not stop us
 
 
 def test_premis_is_valid_and_complete(written, corpora):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from preservation.bags.check import check_bag
 from preservation.bags.second_opinion import second_opinion
-from tests.bags.bag_maker import make_bag
+from tests.bags.bag_maker import lines, make_bag
 
 
 def test_it_agrees_and_disagrees(tmp_path):
@@ -31,6 +32,16 @@ def test_a_crash_of_the_library_is_no_answer(tmp_path):
     bag = make_bag(tmp_path / "bag", tags={"bagit.txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: rot13\n"})
     opinion = second_opinion(bag)
     assert opinion.valid is not True
+
+
+def test_names_it_misreads_give_no_answer(tmp_path):
+    name = {"data/100%.tif": b"x"}
+    manifest = lines({"data/100%25.tif": b"x"})
+    bag = make_bag(tmp_path / "bag", name, tags={"manifest-sha256.txt": manifest})
+    assert check_bag(bag).valid
+    opinion = second_opinion(bag)
+    assert opinion.valid is None
+    assert "100%.tif" in opinion.message
 
 
 def test_paths_and_folders_that_trip_it(tmp_path):
