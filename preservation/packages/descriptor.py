@@ -11,17 +11,18 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from preservation.findings import Finding, Severity
 from preservation.packages.litter import is_litter
 from preservation.packages.received import Received
 from preservation.packages.strict_yaml import load_strict
 from wording import Message, say
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 NAMES = ("metadata.json", "metadata.yaml", "metadata.yml")
 MOST_BYTES = 1 << 20
@@ -61,12 +62,19 @@ def descriptor_bytes(received: Received, descriptor: Descriptor) -> bytes:
 
 
 def descriptor_findings(descriptor: Descriptor, schema: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Where the descriptor breaks the schema (draft 2020-12), one finding a fault, in our own sentences."""
+    """Where the descriptor breaks the schema (draft 2020-12), in our own sentences, one finding for each field."""
     if any(finding.code == "descriptor-unreadable" for finding in descriptor.findings):
         return ()
+    from jsonschema import Draft202012Validator  # late: only a package with a descriptor waits for it
+
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    errors = sorted(validator.iter_errors(descriptor.data), key=lambda error: [str(part) for part in error.path])
-    return tuple(finding for error in errors for finding in _faults(error, descriptor.path))
+    # A value can break several rules at once; that a date does not exist says more than that a pattern fails.
+    errors = sorted(validator.iter_errors(descriptor.data), key=lambda error: error.validator != "format")
+    found: dict[str, Finding] = {}
+    for error in errors:
+        for field, finding in _faults(error, descriptor.path):
+            found.setdefault(field, finding)
+    return tuple(found[field] for field in sorted(found))
 
 
 def _places(payload: Path) -> Iterator[Path]:
@@ -132,7 +140,8 @@ def _load_json(text: str) -> Any:  # noqa: ANN401 - whatever the producer wrote
     return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
 
 
-def _faults(error: ValidationError, path: str) -> Iterator[Finding]:
+def _faults(error: ValidationError, path: str) -> Iterator[tuple[str, Finding]]:
+    """The fields that one error is about, each with its finding."""
     where = ".".join(str(part) for part in error.absolute_path)
     prefix = where + "." if where else ""
     limit: Any = error.validator_value
@@ -141,15 +150,21 @@ def _faults(error: ValidationError, path: str) -> Iterator[Finding]:
     if error.validator == "required":
         field = next((name for name in limit if name not in instance and repr(name) in error.message), "?")
         message = say("The descriptor lacks the field {field}.", field=prefix + field)
-        yield Finding("descriptor-field-missing", Severity.ERROR, message, path=path, expected=prefix + field)
+        yield (
+            prefix + field,
+            Finding("descriptor-field-missing", Severity.ERROR, message, path=path, expected=prefix + field),
+        )
     elif error.validator in ("additionalProperties", "unevaluatedProperties"):
         known = list(schema.get("properties", ()))
         for field in sorted(set(map(str, instance)) - set(known)):
-            yield _unknown_field(prefix + field, difflib.get_close_matches(field, known, n=1), path)
+            yield prefix + field, _unknown_field(prefix + field, difflib.get_close_matches(field, known, n=1), path)
     else:
         seen = _short(instance)
         message, expected = _sentence(error, where or "*", seen)
-        yield Finding("descriptor-field-wrong", Severity.ERROR, message, path=path, expected=expected, seen=seen)
+        yield (
+            where,
+            Finding("descriptor-field-wrong", Severity.ERROR, message, path=path, expected=expected, seen=seen),
+        )
 
 
 def _unknown_field(field: str, near: list[str], path: str) -> Finding:
