@@ -28,7 +28,7 @@ _PERHAPS = re.compile(rf"{_WORD}|check_?sum|manifest|hash|digest|fixity|mã băm
 _TEXT_SUFFIXES = frozenset({"", ".txt", ".csv", ".tsv", ".lst", ".dat"})
 _SIGNATURES = (".asc", ".sig", ".gpg")  # what proves a list is no list
 
-_GNU = re.compile(r"(\\?)([0-9A-Fa-f]{32,128})(?: [ *]|[ \t]+\*?)(.+)")
+_GNU = re.compile(r"(\\?)([0-9A-Fa-f]{32,128})(?: [ *]|[ \t]+\*?)(.*\S.*)")
 _BSD = re.compile(r"(\\?)([A-Za-z0-9/-]+) ?\((.+)\) ?= ?([0-9A-Fa-f]+)\s*")
 _POWERSHELL = re.compile(rf"({_WORD})\s+([0-9A-Fa-f]{{32,128}})\s+(\S.*?)\s*", re.IGNORECASE)
 _POWERSHELL_HEAD = re.compile(r"Algorithm\s+Hash\s+Path\s*|[-\s]+")
@@ -155,7 +155,7 @@ def _plain(line: str) -> list[Listed]:
 def _digest_last(line: str) -> list[Listed]:
     """The promise of a line that names the file first: `0001.tif  d41d…`, `0001.tif: d41d…`."""
     match = _DIGEST_LAST.fullmatch(line)
-    if match is None or len(match[2]) not in ALGORITHM_OF_LENGTH:
+    if match is None or len(match[2]) not in ALGORITHM_OF_LENGTH or _BSD.fullmatch(line):
         return []
     return [Listed(match[1].strip(), ALGORITHM_OF_LENGTH[len(match[2])], match[2].lower())]
 

@@ -90,7 +90,7 @@ def not_storable(path: str, *, limits: Limits) -> Finding | None:
         message = say(
             "The file lies {seen} folders deep; at most {limit} are accepted.", seen=len(parts), limit=limits.depth
         )
-    elif any(unicodedata.category(char) == "Cc" for char in path):
+    elif not path.isprintable() and any(unicodedata.category(char) == "Cc" for char in path):
         message = say("The name holds control characters, which no store can hold. Ask for another name.")
     elif (length := len((_PLACE + path).encode("utf-8"))) > MAX_KEY_BYTES:
         message = say(

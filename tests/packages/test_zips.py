@@ -85,12 +85,18 @@ def test_a_zip64_archive(deliver, tmp_path):
     assert deliver(path).files == {"a.tif": b"as if it were large"}
 
 
-def test_an_archive_of_more_entries_than_16_bits_count(deliver, tmp_path):
-    path = tmp_path / "many.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(65_540):
-            archive.writestr(f"{number // 1000}/{number}", b"")
-    assert deliver(path).received.files == 65_540
+@pytest.mark.parametrize(
+    ("count", "code"), [(1, None), (2, "archive-damaged"), (1 << 40, "archive-too-many-entries")]
+)
+def test_an_end_record_for_more_entries_than_16_bits_count(deliver, tmp_path, count, code):
+    path = raw_zip(tmp_path / "a.zip", Raw(b"a"))
+    body, end = path.read_bytes()[:-22], path.read_bytes()[-22:]
+    length, at = struct.unpack_from("<2L", end, 12)
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, at)
+    place = struct.pack("<4sLQL", b"PK\6\7", 0, len(body), 1)
+    path.write_bytes(body + record + place + end[:8] + b"\xff" * 12 + b"\0\0")
+    delivery = deliver(path)
+    assert delivery.errors == ([] if code is None else [(code, "a.zip")])
 
 
 def test_an_archive_with_a_comment_and_data_written_as_a_stream(deliver, tmp_path):
