@@ -91,6 +91,8 @@ class S3Store:
                     MaxKeys=self._settings.page_size,
                     **({"ContinuationToken": token} if token else {}),
                 )
+            if "IsTruncated" not in page:
+                raise self._bad_list(prefix, "the answer is no list")
             for entry in page.get("Contents", ()):
                 key = entry["Key"]
                 if not last < key.encode() or not key.startswith(prefix):

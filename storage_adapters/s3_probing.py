@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from storage_adapters.s3_errors import status_of
 from storage_adapters.store import Capabilities
@@ -32,6 +33,8 @@ def probe(client: S3Client, bucket: str) -> Capabilities:
     notes: list[str] = []
     place = f"{PREFIX}{secrets.token_hex(8)}/"
     client.put_object(Bucket=bucket, Key=place + "plain", Body=_FIRST)
+    if client.get_object(Bucket=bucket, Key=place + "plain")["Body"].read() != _FIRST:
+        raise ResponseParserError("what was put did not come back")  # a web page that answers 200 to everything
     versioning = False
     try:
         versioning = _has_versions(client, bucket, notes)

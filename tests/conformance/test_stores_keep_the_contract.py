@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +36,6 @@ def test_a_store_that_is_not_there_is_no_verdict_on_the_contract(tmp_path: Path)
 
 
 def test_no_file_stays_open(tmp_path: Path):
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     conformance.run(open_for_check("local", LocalSettings(path=tmp_path)))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -23,8 +23,11 @@ def binary() -> Path | None:
 
 
 @contextlib.contextmanager
-def rclone(folder: Path, *, bucket: str = "vankho") -> Iterator[S3Settings]:
-    """A server whose buckets are the folders in `folder/data`; one bucket is made."""
+def rclone(folder: Path, *, bucket: str = "vankho", certificate: Path | None = None) -> Iterator[S3Settings]:
+    """A server whose buckets are the folders in `folder/data`; one bucket is made.
+
+    With a certificate (its key beside it, `.key`) the server speaks TLS.
+    """
     program = binary()
     assert program is not None
     (folder / "data" / bucket).mkdir(parents=True, exist_ok=True)
@@ -32,11 +35,13 @@ def rclone(folder: Path, *, bucket: str = "vankho") -> Iterator[S3Settings]:
     command = [str(program), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", "vankho-test,vankho-secret"]
     command += ["--vfs-cache-mode", "full", "--no-unicode-normalization", "--cache-dir", str(folder / "cache")]
     command += ["--config", str(folder / "rclone.conf"), str(folder / "data")]
+    if certificate is not None:
+        command += ["--cert", str(certificate), "--key", str(certificate.with_suffix(".key"))]
     env = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "LC_ALL": "C.UTF-8"}
     with running(command, port=port, log=folder / "rclone.log", env=env):
         yield S3Settings(
             bucket=bucket,
-            endpoint_url=f"http://127.0.0.1:{port}",
+            endpoint_url=f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}",
             access_key_id="vankho-test",
             secret_access_key="vankho-secret",
             connect_timeout=5,
