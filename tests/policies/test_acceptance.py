@@ -103,6 +103,7 @@ def test_the_default_records_what_is_odd_about_formats_and_asks_to_look_at_failu
     }
     decisions = [decide(Seen(), Seen(), [each], None, accepting(), now=NOW).review for each in odd]
     assert decisions == [False, False, False, False, True]
+    assert decide(Seen(), Seen(), reversed(odd), None, accepting(), now=NOW).review
 
 
 def test_the_first_rule_that_fits_decides() -> None:
@@ -179,7 +180,7 @@ def test_a_waiver_ends_and_says_so() -> None:
 
 def test_what_makes_a_package_unsafe_is_never_waived() -> None:
     for code in ("link-leaves-package", "changed-while-read", "names-collide", "name-unsafe"):
-        assert not outcome(accepting(waivers=(waiver(code),)), finding(code))[0]
+        assert outcome(accepting(waivers=(waiver(code),)), finding(code)) == (False, {code: "error"})
 
 
 def test_formats_can_be_waived_by_path() -> None:

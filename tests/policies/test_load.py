@@ -200,6 +200,8 @@ def test_fields_that_contradict_each_other(tmp_path: Path, text: str, code: str)
     assert found.code == code
     assert found.severity is Severity.ERROR
     assert found.path == f"{tmp_path / 'own.yaml'}:1"  # where it can be mended, not in the built-in policy
+    with pytest.raises(PolicyInvalid):
+        load_file(tmp_path / "own.yaml")
 
 
 @pytest.mark.parametrize(

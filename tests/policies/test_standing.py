@@ -52,7 +52,10 @@ def test_a_missing_copy_is_named() -> None:
 def test_a_copy_that_was_never_proved_counts_for_nothing() -> None:
     found = judge(*three())
     assert (found.word, found.proved) == ("unknown", 2)
-    assert "The copy in cloud-b has never been proved." in [str(reason) for reason in found.reasons]
+    assert [str(reason) for reason in found.reasons] == [
+        "The policy asks for 3 proved copies; 2 are proved.",
+        "The copy in cloud-b has never been proved.",
+    ]
 
 
 @pytest.mark.parametrize("weaker", ["provider", "presence"])
@@ -147,8 +150,9 @@ def test_a_store_removed_from_the_settings_is_named_and_counts_for_nothing() -> 
 
 def test_a_copy_beyond_the_policy_is_named() -> None:
     found = judge(*three(bytes=DAY), policy=default_policy(stores=("primary", "cloud-a"), copies=2))
-    assert found.word == "safe"
+    assert (found.word, found.proved) == ("safe", 2)
     assert "where the policy wants none" in str(found.reasons[0])
+    assert {each.store for each in found.due} == {"primary", "cloud-a"}
 
 
 def test_the_worst_reason_comes_first() -> None:
