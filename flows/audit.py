@@ -31,9 +31,9 @@ class Audited:
     @property
     def verdict(self) -> Verdict:
         """Damage is found; what could not be read is the system's failure to read it."""
-        if self.away is not None:
-            return Verdict.FAILED
-        return Verdict.WELL if self.report.outcome is Outcome.INTACT else Verdict.FOUND
+        if self.report.outcome is Outcome.DAMAGED:
+            return Verdict.FOUND
+        return Verdict.WELL if self.report.outcome is Outcome.INTACT else Verdict.FAILED
 
     @property
     def word(self) -> str:
@@ -50,6 +50,8 @@ def audit(
     step: Step = plain_step,
 ) -> list[Audited]:
     """Audit the claimed copies of the AIPs named (of all, when none is), in one store or in all; one step a store."""
+    if store is not None:
+        workspace.require_store(store)
     by_store: dict[str, list[AIPVersion]] = {}
     for version in versions_named(workspace, references):
         for replica in workspace.catalog.replicas(version.identifier, version.version):

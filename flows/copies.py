@@ -8,16 +8,21 @@ left for the next run; the others go on. The package is never blamed for a store
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
+from flows.failures import as_finding
+from flows.outcomes import Verdict
+from flows.references import version_named
 from flows.steps import Step
 from flows.workspace import Workspace
 from policies.model import Policy
 from policies.release import may_release
 from policies.replication import wanted_stores
 from preservation import events
-from preservation.facts import AIPVersion, Grade, Outcome, Replica
+from preservation.facts import AIPVersion, Event, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
 from preservation.replicas.copy import OpenSource, copy_replica, from_folder, from_store
 from preservation.replicas.verify import ReplicaReport, verify_replica
@@ -32,24 +37,53 @@ class Copies:
     reports: tuple[ReplicaReport, ...]
     failures: tuple[Finding, ...]
 
+    @property
+    def verdict(self) -> Verdict:
+        """A store that failed, or gave nothing to judge, is the sysadmin's; a fresh copy with damage is found."""
+        outcomes = {report.outcome for report in self.reports}
+        if self.failures or Outcome.UNREADABLE in outcomes:
+            return Verdict.FAILED
+        return Verdict.FOUND if Outcome.DAMAGED in outcomes else Verdict.WELL
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The stores that failed, then what the audits of the new copies saw."""
+        return (*self.failures, *(finding for report in self.reports for finding in report.findings))
+
 
 def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step: Step) -> Copies:
     """Bring the version to every store that the policy wants and that lacks a proved copy."""
-    reports: list[ReplicaReport] = []
-    failures: list[Finding] = []
-    held = {replica.store: replica for replica in workspace.catalog.replicas(version.identifier, version.version)}
-    for name in wanted_stores(policy, workspace.store_facts()):
-        if _proved(held.get(name)):
-            continue
-        try:
-            if name not in held:
-                step(f"copy to {name}", _copy, workspace, version, name, held.values())
-            reports.append(step(f"verify in {name}", audit_replica, workspace, version, name))
-        except StorageError as error:
-            failures.append(store_failed(name, error))
-            workspace.catalog.record([events.not_replicated(version, name, failures[-1], workspace.clock())])
-    release(workspace, version, policy)
+    with copies_held(workspace, version) as now:
+        reports: list[ReplicaReport] = []
+        failures: list[Finding] = []
+        held = {replica.store: replica for replica in workspace.catalog.replicas(now.identifier, now.version)}
+        for name in wanted_stores(policy, workspace.store_facts()):
+            if _proved(held.get(name)):
+                continue
+            claimed = name in held
+            try:
+                if not claimed:
+                    step(f"copy to {name}", _copy, workspace, now, name, held.values())
+                    claimed = True
+                reports.append(step(f"verify in {name}", audit_replica, workspace, now, name))
+            except (StorageError, OSError) as error:
+                failures.append(store_failed(name, error))
+                workspace.catalog.record([_not_done(now, name, failures[-1], workspace.clock(), claimed=claimed)])
+        release(workspace, now, policy)
     return Copies(tuple(reports), tuple(failures))
+
+
+@contextmanager
+def copies_held(workspace: Workspace, version: AIPVersion) -> Iterator[AIPVersion]:
+    """The version as it is now; nobody else makes or repairs copies of it, or lets go of its bag, meanwhile."""
+    with workspace.lease(f"copies {version.identifier}/v{version.version}"):
+        yield version_named(workspace, version.identifier, version.version)
+
+
+def _not_done(version: AIPVersion, store: str, reason: Finding, now: datetime, *, claimed: bool) -> Event:
+    if claimed:
+        return events.not_checked(version, store, Grade.BYTES, reason, now)
+    return events.not_replicated(version, store, reason, now)
 
 
 def audit_replica(workspace: Workspace, version: AIPVersion, store: str, grade: Grade = Grade.BYTES) -> ReplicaReport:
@@ -78,15 +112,16 @@ def release(workspace: Workspace, version: AIPVersion, policy: Policy) -> None:
         shutil.rmtree(workspace.folder / version.staged, ignore_errors=True)
 
 
-def store_failed(store: str, error: StorageError) -> Finding:
-    """The finding for a store that could not be used, with the store's own reason."""
+def store_failed(store: str, error: StorageError | OSError) -> Finding:
+    """The finding for a store that could not be used, or for our own disk that kept us from it, with the reason."""
+    reason = as_finding(error)
     return Finding(
         "copy-failed",
         Severity.ERROR,
-        say("Store {store} could not be used: {reason}", store=store, reason=error.what),
-        path=error.where,
-        expected=error.expected,
-        seen=error.seen,
+        say("Store {store} could not be used: {reason}", store=store, reason=reason.message),
+        path=reason.path,
+        expected=reason.expected,
+        seen=reason.seen,
     )
 
 
@@ -106,7 +141,7 @@ def _copy(workspace: Workspace, version: AIPVersion, store: str, held: Iterable[
 
 def source_of(workspace: Workspace, version: AIPVersion, held: Iterable[Replica]) -> OpenSource:
     """Where to copy from: the workspace's bag while it is there, else a copy last seen intact."""
-    if version.staged is not None:
+    if version.staged is not None and (workspace.folder / version.staged).is_dir():
         return from_folder(workspace.folder / version.staged)
     donors = [replica for replica in held if _proved(replica)]
     if not donors:

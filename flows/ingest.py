@@ -7,7 +7,8 @@ its copies are left to make. It is safe to run again at any point: what is whole
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from flows.packaging import (
     plan_bag,
 )
 from flows.quarantine import leave_reasons
-from flows.steps import Step, plain_step
+from flows.steps import Step, each, plain_step
 from flows.tidy import tidy
 from flows.workspace import Workspace
 from policies.acceptance import decide
@@ -51,15 +52,14 @@ class Ingested:
     bytes: int = 0
     findings: tuple[Finding, ...] = ()
     replicas: tuple[Replica, ...] = ()
+    copies: Verdict = Verdict.WELL
 
     @property
     def verdict(self) -> Verdict:
         """Rejected is the officer's matter; failed, or a store that failed, the sysadmin's."""
         if any(finding.code == "source-not-found" for finding in self.findings):
             return Verdict.USAGE
-        if self.outcome == "failed" or any(finding.code == "copy-failed" for finding in self.findings):
-            return Verdict.FAILED
-        return Verdict.FOUND if self.outcome == "rejected" else Verdict.WELL
+        return {"failed": Verdict.FAILED, "rejected": Verdict.FOUND}.get(self.outcome, self.copies)
 
     @property
     def word(self) -> str:
@@ -83,17 +83,34 @@ def ingest(
     submission_id = str(uuid.uuid4())
     try:
         tidy(workspace)
-        submission = step("claim", claim, Path(source), staging=workspace.staging, submission_id=submission_id)
-        try:
-            return _take_in(workspace, submission, rules, collection, step)
-        finally:
-            release(submission)
+        return _judged(workspace, source, submission_id, rules, collection, step)
+    except (PreservationError, StorageError, OSError) as error:
+        return Ingested(source, "failed", findings=(as_finding(error),))
+
+
+def _judged(
+    workspace: Workspace, source: str, submission_id: str, policy: Policy, collection: str | None, step: Step
+) -> Ingested:
+    """Take the package in; what is wrong with the package itself rejects it."""
+    try:
+        with _claimed(workspace, source, submission_id, step) as submission:
+            return _take_in(workspace, submission, policy, collection, step)
     except PackageError as error:
         if error.findings[0].code == "source-not-found":
             return Ingested(source, "failed", findings=error.findings)
         return _rejected(workspace, source, submission_id, error.findings, ())
-    except (PreservationError, StorageError, OSError) as error:
-        return Ingested(source, "failed", findings=(as_finding(error),))
+
+
+@contextmanager
+def _claimed(workspace: Workspace, source: str, submission_id: str, step: Step) -> Iterator[Submission]:
+    """A claimed submission; whatever happens, nothing of it is left in the workspace but an admitted bag."""
+    submission = step("claim", claim, Path(source), staging=workspace.staging, submission_id=submission_id)
+    try:
+        yield submission
+    finally:
+        release(submission)
+        with suppress(PreservationError, OSError):  # the next run tidies as well
+            tidy(workspace)
 
 
 def _take_in(
@@ -112,6 +129,7 @@ def _take_in(
     with workspace.lease(f"content {received.content_digest}"):
         known = workspace.catalog.find_content(received.content_digest)
         if known is not None:
+            workspace.catalog.record([events.delivered_again(known, submission, began)])
             return _with_copies(workspace, source, "already-here", known, (), step)
         supplied = step("check what was supplied", check_supplied_evidence, received, workspace.progress)
         formats = step("identify formats", identify_formats, workspace, received)
@@ -161,8 +179,9 @@ def _with_copies(
         version=version.version,
         files=version.files,
         bytes=version.bytes,
-        findings=findings + copies.failures,
+        findings=findings + copies.findings,
         replicas=tuple(workspace.catalog.replicas(version.identifier, version.version)),
+        copies=copies.verdict,
     )
 
 
@@ -182,10 +201,6 @@ def _rejected(
     return Ingested(source, "rejected", findings=tuple(findings))
 
 
-# Prefect on SQLite stays quick with some 30 task runs in a flow run; a larger batch puts several packages in a step.
-STEPS_PER_BATCH = 25
-
-
 def ingest_batch(
     workspace: Workspace,
     sources: Sequence[str],
@@ -196,15 +211,8 @@ def ingest_batch(
 ) -> list[Ingested]:
     """Ingest many packages; one that is rejected or fails does not keep the others."""
     workspace.policy(policy)
-    each = -(-len(sources) // STEPS_PER_BATCH)
-    done: list[Ingested] = []
-    for start in range(0, len(sources), max(each, 1)):
-        part = sources[start : start + each]
-        done.extend(step(f"ingest {part[0]}", _one_by_one, workspace, part, policy, collection))
-    return done
 
+    def one(source: str, where: Workspace, step: Step) -> Ingested:
+        return ingest(where, source, policy=policy, collection=collection, step=step)
 
-def _one_by_one(
-    workspace: Workspace, sources: Sequence[str], policy: str | None, collection: str | None
-) -> list[Ingested]:
-    return [ingest(workspace, source, policy=policy, collection=collection) for source in sources]
+    return each(step, "ingest {}".format, one, sources, workspace)

@@ -37,6 +37,8 @@ class ReconciledStore:
 
 def reconcile(workspace: Workspace, *, store: str | None = None, step: Step = plain_step) -> list[ReconciledStore]:
     """One answer per store: the one named, or all of the settings."""
+    if store is not None:
+        workspace.require_store(store)
     names = [store] if store is not None else list(workspace.settings.stores)
     return [step(f"reconcile {name}", _reconcile_store, workspace, name) for name in names]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flows.copies import audit_replica, store_failed
+from flows.copies import audit_replica, copies_held, store_failed
 from flows.outcomes import Verdict
 from flows.places import donors_for
 from flows.references import versions_named
-from flows.steps import Step, plain_step
+from flows.steps import Step, each, plain_step
 from flows.workspace import Workspace
 from preservation import events
 from preservation.facts import AIPVersion, Grade, Outcome, Replica
 from preservation.findings import Finding
 from preservation.replicas.repair import Repaired, repair_replica
-from preservation.replicas.verify import ReplicaReport
+from preservation.replicas.verify import FINDINGS_KEPT, ReplicaReport
 from storage_adapters.errors import StorageError
 
 
@@ -32,7 +32,7 @@ class RepairedReplica:
     @property
     def verdict(self) -> Verdict:
         """Intact at the end is well; damage that is left is found; a store that gave up has failed."""
-        if self.after is None:
+        if self.after is None or self.after.outcome is Outcome.UNREADABLE:
             return Verdict.FAILED
         return Verdict.WELL if self.after.outcome is Outcome.INTACT else Verdict.FOUND
 
@@ -44,31 +44,56 @@ class RepairedReplica:
 
 def repair(workspace: Workspace, references: Sequence[str], *, step: Step = plain_step) -> list[RepairedReplica]:
     """Repair every copy of the AIPs named (of all, when none is) that was last seen damaged."""
-    return [
-        _repair_one(workspace, version, replica.store, step)
+    damaged = [
+        (version, replica.store)
         for version in versions_named(workspace, references)
         for replica in workspace.catalog.replicas(version.identifier, version.version)
         if _seen_damaged(replica)
     ]
+    return each(step, _title, _repair_one, damaged, workspace)
+
+
+def _title(damaged: tuple[AIPVersion, str]) -> str:
+    version, store = damaged
+    return f"repair {version.identifier} v{version.version} in {store}"
 
 
 def _seen_damaged(replica: Replica) -> bool:
     return any(evidence.outcome is Outcome.DAMAGED for evidence in replica.evidence.values())
 
 
-def _repair_one(workspace: Workspace, version: AIPVersion, store: str, step: Step) -> RepairedReplica:
-    try:
-        before = step(f"audit {store}", audit_replica, workspace, version, store, Grade.BYTES)
-        if before.outcome is not Outcome.DAMAGED:
-            return RepairedReplica(version, store, None, _settled(workspace, version, store, step, before))
-        repaired = step(f"repair in {store}", _mend, workspace, version, before)
+def _repair_one(damaged: tuple[AIPVersion, str], workspace: Workspace, step: Step) -> RepairedReplica:
+    version, store = damaged
+    with copies_held(workspace, version) as now:
+        try:
+            return _repaired(now, store, workspace, step)
+        except (StorageError, OSError) as error:
+            reason = store_failed(store, error)
+            workspace.catalog.record([events.not_recovered(now, store, reason, workspace.clock())])
+            return RepairedReplica(now, store, None, None, (reason,))
+
+
+def _repaired(version: AIPVersion, store: str, workspace: Workspace, step: Step) -> RepairedReplica:
+    """Audit, mend, audit again; a report holds only so many objects, so a replica with more is mended in rounds."""
+    before = step(f"audit {store}", audit_replica, workspace, version, store, Grade.BYTES)
+    if before.outcome is not Outcome.DAMAGED:
+        return RepairedReplica(version, store, None, _settled(workspace, version, store, step, before))
+    done = Repaired((), (), (), ())
+    while True:
+        mended = step(f"repair in {store}", _mend, workspace, version, before)
+        done = done.and_then(mended)
         after = step(f"verify in {store}", audit_replica, workspace, version, store, Grade.BYTES)
-        after = _settled(workspace, version, store, step, after)
-        return RepairedReplica(version, store, repaired, after, repaired.findings)
-    except StorageError as error:
-        reason = store_failed(store, error)
-        workspace.catalog.record([events.not_recovered(version, store, reason, workspace.clock())])
-        return RepairedReplica(version, store, None, None, (reason,))
+        if len(before.wrong) < FINDINGS_KEPT or _no_better(done, mended, after):
+            break
+        before = after
+    after = _settled(workspace, version, store, step, after)
+    return RepairedReplica(version, store, done, after, mended.findings)
+
+
+def _no_better(done: Repaired, mended: Repaired, after: ReplicaReport) -> bool:
+    """Whether another round would not help: nothing is damaged, nothing could be done, or a repair did not last."""
+    lasting = {path for path, _ in done.repaired}.isdisjoint(report.path for report in after.wrong)
+    return after.outcome is not Outcome.DAMAGED or not (mended.repaired or mended.removed) or not lasting
 
 
 def _settled(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from flows.copies import Copies, make_copies
 from flows.outcomes import Verdict
 from flows.references import versions_named
-from flows.steps import Step, plain_step
+from flows.steps import Step, each, plain_step
 from flows.workspace import Workspace
-from preservation.facts import AIPVersion, Outcome, Replica
+from preservation.facts import AIPVersion, Replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,8 @@ class Replicated:
 
     @property
     def verdict(self) -> Verdict:
-        """A store that failed is the sysadmin's matter; a fresh copy that does not prove is found damage."""
-        if self.copies.failures:
-            return Verdict.FAILED
-        whole = all(report.outcome is Outcome.INTACT for report in self.copies.reports)
-        return Verdict.WELL if whole else Verdict.FOUND
+        """That of its copies."""
+        return self.copies.verdict
 
     @property
     def word(self) -> str:
@@ -37,9 +34,13 @@ class Replicated:
 
 def replicate(workspace: Workspace, references: Sequence[str], *, step: Step = plain_step) -> list[Replicated]:
     """Fill what is missing, version by version. A store that fails is a finding; the others go on."""
-    return [_one(workspace, version, step) for version in versions_named(workspace, references)]
+    return each(step, _title, _one, versions_named(workspace, references), workspace)
 
 
-def _one(workspace: Workspace, version: AIPVersion, step: Step) -> Replicated:
+def _title(version: AIPVersion) -> str:
+    return f"replicate {version.identifier} v{version.version}"
+
+
+def _one(version: AIPVersion, workspace: Workspace, step: Step) -> Replicated:
     copies = make_copies(workspace, version, workspace.policy(version.policy), step)
     return Replicated(version, copies, tuple(workspace.catalog.replicas(version.identifier, version.version)))

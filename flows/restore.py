@@ -52,7 +52,7 @@ def restore(
     wanted, destination = version_named(workspace, reference, version), Path(to)
     refuse_occupied(destination)
     if store is not None:
-        workspace.store(store)  # a name that is no store is refused before anything else
+        workspace.require_store(store)
     restored = step("restore", _fetch, workspace, wanted, destination, store)
     report = step("check the bag", check_bag, destination, progress=workspace.progress)
     told = events.event(

@@ -7,12 +7,14 @@ hidden by trying again. A step is safe to run twice.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, Protocol, TypeVar
 
 from storage_adapters.errors import StorageUnavailable
 
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Context = TypeVar("Context")
 P = ParamSpec("P")
 
 # Seconds to wait before the second and the third try: long enough for a provider's hiccup, short enough for a
@@ -35,3 +37,26 @@ def plain_step(_name: str, work: Callable[P, Answer], /, *args: P.args, **kwargs
         except StorageUnavailable:
             time.sleep(delay)
     return work(*args, **kwargs)
+
+
+# Prefect on SQLite stays quick with some 30 task runs in one flow run (docs/decisions).
+STEPS_PER_RUN = 25
+
+
+def each(
+    step: Step,
+    name: Callable[[Item], str],
+    work: Callable[[Item, Context, Step], Answer],
+    items: Sequence[Item],
+    context: Context,
+) -> list[Answer]:
+    """Work on every item, in order: a single one step by step; of several, each or a few together as one step."""
+    if len(items) == 1:
+        return [work(items[0], context, step)]
+
+    def together(part: Sequence[Item]) -> list[Answer]:
+        return [work(item, context, plain_step) for item in part]
+
+    size = max(1, -(-len(items) // STEPS_PER_RUN))
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    return [answer for part in parts for answer in step(name(part[0]), together, part)]

@@ -17,8 +17,10 @@ def tidy(workspace: Workspace) -> None:
     sweep(workspace.staging)
     if not workspace.bags.is_dir():
         return
-    counted_on = set(workspace.catalog.staged())
-    for bag in workspace.bags.iterdir():
-        known = f"bags/{bag.name}" in counted_on
-        if not known and not (workspace.staging / bag.name.removesuffix(".objects.jsonl")).exists():
-            shutil.rmtree(bag) if bag.is_dir() else bag.unlink()
+    # In this order: a run enters its bag into the catalog before its staging folder goes. Asked the other way
+    # round, the catalog could not know yet of a bag whose run ends while we look.
+    over = [bag for bag in workspace.bags.iterdir() if not (workspace.staging / bag.name).exists()]
+    counted_on = set(workspace.catalog.staged()) if over else set()
+    for bag in over:
+        if f"bags/{bag.name}" not in counted_on:
+            shutil.rmtree(bag, ignore_errors=True)  # another run may be tidying too

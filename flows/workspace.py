@@ -23,6 +23,7 @@ from policies.model import Policy
 from policies.replication import StoreFacts
 from preservation.catalog.catalog import Catalog, open_catalog
 from preservation.catalog.leases import Lease
+from preservation.errors import UsageError
 from preservation.facts import FileFact
 from preservation.formats.identify import Identifier
 from preservation.progress import Progress, Silent
@@ -77,8 +78,19 @@ class Workspace:
         """The policy of that name: the workspace's own, else the built-in one. Raises PolicyError."""
         return load_policy(name or self.settings.policy, folder=self.folder / "policies")
 
+    def require_store(self, name: str) -> None:
+        """Raise UsageError when the settings have no store of that name; asks the store nothing."""
+        if name not in self.settings.stores:
+            raise UsageError(
+                say("There is no store named {store} in the settings.", store=name),
+                where="vankho.toml: stores",
+                expected=", ".join(self.settings.stores) or "-",
+                seen=name,
+                next_step=say("Name one of the stores that `vankho store list` shows."),
+            )
+
     def store(self, name: str) -> Store:
-        """The store of that name, to put and read. Raises PolicyError when there is none, StorageError."""
+        """The store of that name, to put and read. Raises StorageDenied when there is none, StorageError."""
         return self.erasable_store(name)
 
     def erasable_store(self, name: str) -> ErasableStore:

@@ -27,6 +27,7 @@ from preservation.facts import (
 from preservation.findings import Finding, Severity, as_json, worst
 from preservation.formats.report import FormatReport
 from preservation.packages.received import Received
+from preservation.packages.submission import Submission
 from preservation.packages.supplied import Supplied
 from preservation.replicas.copy import Copied
 from preservation.replicas.repair import Repaired
@@ -181,8 +182,15 @@ def not_recovered(version: AIPVersion, store: str, reason: Finding, now: datetim
 
 
 def of_reception(
-    received: Received, supplied: Supplied, formats: FormatReport, findings: tuple[Finding, ...], *, began: datetime,
-    now: datetime, policy: str, accepted: bool,
+    received: Received,
+    supplied: Supplied,
+    formats: FormatReport,
+    findings: tuple[Finding, ...],
+    *,
+    began: datetime,
+    now: datetime,
+    policy: str,
+    accepted: bool,
 ) -> tuple[Event, ...]:
     """The history of a package up to the decision: what arrived, what was checked, what was found, who decided.
 
@@ -248,6 +256,19 @@ def of_reception(
         )
     )
     return tuple(history)
+
+
+def delivered_again(version: AIPVersion, submission: Submission, now: datetime) -> Event:
+    """The same content came once more; it is the AIP that is here already, and no second one."""
+    return event(
+        EventType.INGESTION_START,
+        now,
+        outcome=EventOutcome.SUCCESS,
+        submission=submission.id,
+        identifier=version.identifier,
+        version=version.version,
+        detail={"source": str(submission.source), "form": submission.form.value, "already_here": True},
+    )
 
 
 def _names(renamed: Sequence[FileFact]) -> dict[str, Any]:

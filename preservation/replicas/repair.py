@@ -46,6 +46,12 @@ class Repaired:
     kept: tuple[Path, ...]
     findings: tuple[Finding, ...]
 
+    def and_then(self, later: Repaired) -> Repaired:
+        """Both rounds of one repair together; what could not be done is what the later one says."""
+        return Repaired(
+            self.repaired + later.repaired, self.removed + later.removed, self.kept + later.kept, later.findings
+        )
+
 
 def repair_replica(
     wrong: Iterable[ObjectReport],
