@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, Connection, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, tuple_
 
 from preservation.catalog.errors import AmbiguousReference
 from preservation.catalog.names import storable
@@ -142,17 +142,14 @@ def all_objects(database: Database, identifier: str, version: int) -> Iterator[O
     """The objects of one version, sorted by path bytes. Their format's path is the object's own path."""
     with database.reading() as connection:
         here = version_id(connection, identifier, version)
-    query = (
-        select(objects, formats)
-        .join_from(objects, formats, isouter=True)
-        .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
-    )
-    query = query.where(objects.c.version_id == here)
+    query = select(objects).where(objects.c.version_id == here)
+    known: dict[int, FormatFact] = {}  # few, even among a million objects
     for row in _paged(
-        database,
-        lambda last: query.where(objects.c.path > (last.objects_path if last else b"")).order_by(objects.c.path),
+        database, lambda last: query.where(objects.c.path > (last.path if last else b"")).order_by(objects.c.path)
     ):
-        yield _object(row)
+        if row.format_id is not None and row.format_id not in known:
+            known[row.format_id] = _format(database, row.format_id)
+        yield _object(row, known)
 
 
 def all_replicas(database: Database) -> Iterator[Replica]:
@@ -248,32 +245,27 @@ def _version(row: Row[Any]) -> AIPVersion:
     )
 
 
-def _object(row: Row[Any]) -> ObjectFact:
-    path = row.objects_path.decode()
-    identified = row.objects_format_id is not None
-    return ObjectFact(
-        path=path,
-        size=row.objects_size,
-        sha256=row.objects_sha256.hex(),
-        role=Role(row.objects_role),
-        original_name=row.objects_original_name,
-        format=_format(row, path) if identified else None,
-    )
+def _object(row: Row[Any], known: Mapping[int, FormatFact]) -> ObjectFact:
+    _, raw, size, sha256, role, _, original_name, format_id, note = row
+    path = raw.decode()
+    answer = None if format_id is None else replace(known[format_id], path=path, note=note)
+    return ObjectFact(path, size, sha256.hex(), Role(role), original_name, answer)
 
 
-def _format(row: Row[Any], path: str) -> FormatFact:
+def _format(database: Database, format_id: int) -> FormatFact:
+    with database.reading() as connection:
+        row = connection.execute(select(formats).where(formats.c.id == format_id)).one()
     return FormatFact(
-        path=path,
-        puid=row.formats_puid,
-        name=row.formats_name,
-        basis=Basis(row.formats_basis),
-        tool=row.formats_tool,
-        signatures=row.formats_signatures,
-        mime=row.formats_mime,
-        version=row.formats_version,
-        candidates=tuple(json.loads(row.formats_candidates)),
-        extension_mismatch=row.formats_extension_mismatch,
-        xml_format=row.formats_xml_format,
-        xml_namespace=row.formats_xml_namespace,
-        note=row.objects_format_note,
+        path="",
+        puid=row.puid,
+        name=row.name,
+        basis=Basis(row.basis),
+        tool=row.tool,
+        signatures=row.signatures,
+        mime=row.mime,
+        version=row.version,
+        candidates=tuple(json.loads(row.candidates)),
+        extension_mismatch=row.extension_mismatch,
+        xml_format=row.xml_format,
+        xml_namespace=row.xml_namespace,
     )
