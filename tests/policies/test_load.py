@@ -306,6 +306,16 @@ def test_explain_says_where_every_value_was_written(tmp_path: Path) -> None:
     assert values["acceptance.formats[1]"].value == "{when: failed, then: review}"
 
 
+def test_what_was_replaced_is_no_longer_pointed_at(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(
+        "audit:\n  defaults: {presence: never}\n  stores:\n    cloud-a:\n      presence: {interval: P1D}\n"
+    )
+    values = {each.field: each for each in explain(read_policy("own", folder=tmp_path))}
+    assert values["audit.defaults.presence"].value == "never"
+    grace = values["audit.stores.cloud-a.presence.grace"]
+    assert (grace.value, grace.source) == ("P0D", "built in")
+
+
 def test_explain_leaves_nothing_out_and_points_at_the_line(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_bytes((Path(load_policy.__code__.co_filename).parent / "default.yaml").read_bytes())
