@@ -35,9 +35,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def manifest_line(digest: str, path: str) -> bytes:
-    """One manifest line; percent sign, CR and LF of the path percent-encoded, and only those (section 2.1.3)."""
-    written = path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"{digest}  {written}\n".encode()
+    """One manifest line (section 2.1.3)."""
+    return f"{digest}  {encoded(path)}\n".encode()
+
+
+def encoded(path: str) -> str:
+    """The path with percent sign, CR and LF percent-encoded, and only those."""
+    return path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def bag_info_lines(elements: Mapping[str, str | tuple[str, ...]]) -> Iterable[bytes]:
@@ -50,11 +54,12 @@ def bag_info_lines(elements: Mapping[str, str | tuple[str, ...]]) -> Iterable[by
 
 
 def one_line(value: str) -> str:
-    """The value on one line: runs of blanks and line ends become one blank, other control characters are escaped.
+    """The value on one line: a line end and the blanks about it become one blank, a tab too; other control
+    characters are escaped.
 
     The breaks that only Python takes for line ends (U+0085, U+2028…) are escaped too: some readers split at them.
     """
-    folded = re.sub(r"[ \t\r\n]+", " ", value).strip(" ")
+    folded = re.sub(r"[ \t]*[\r\n]+[ \t]*|\t", " ", value).lstrip(" ")
     return "".join(
         char.encode("unicode_escape").decode("ascii")
         if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")

@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING
 
 from preservation.bags.plan import BagPlan, WrittenBag, load_object
 from preservation.bags.premis import write_premis
-from preservation.bags.tag_files import DECLARATION, bag_info_lines, durable, human_size, manifest_line, sync_folder
+from preservation.bags.tag_files import (
+    DECLARATION,
+    bag_info_lines,
+    durable,
+    encoded,
+    human_size,
+    manifest_line,
+    sync_folder,
+)
 from preservation.errors import FixityError
 from preservation.facts import FileFact, FormatFact, ObjectFact, Role
 from preservation.inventory import FactFile, load_file, write_facts
@@ -215,7 +223,7 @@ def _write_bag_info(received: Received, plan: BagPlan, bag: Path) -> None:
         **plan.bag_info,
     }
     if received.empty_folders:
-        elements["Vankho-Empty-Folder"] = tuple(f"data/{folder}" for folder in received.empty_folders)
+        elements["Vankho-Empty-Folder"] = tuple(encoded(f"data/{folder}") for folder in received.empty_folders)
     with durable(bag / "bag-info.txt") as out:
         out.writelines(bag_info_lines(elements))
 
