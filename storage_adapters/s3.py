@@ -24,15 +24,13 @@ from storage_adapters.errors import StorageDenied, StorageError, StorageUnavaila
 from storage_adapters.keys import check_key, check_prefix
 from storage_adapters.s3_errors import ERRORS, explain_s3_errors, status_of
 from storage_adapters.s3_reading import OpenedBody, whole_sha256
-from storage_adapters.settings import MIB, S3Settings
+from storage_adapters.settings import S3Settings
 from storage_adapters.store import Capabilities, ObjectStat, Reader
 from storage_adapters.verifying import VerifyingReader
 from wording import say
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-_MOST_PARTS = 10_000
 
 
 class S3Store:
@@ -164,7 +162,7 @@ class S3Store:
 
     def _upload_parts(self, key: str, upload: str, reader: VerifyingReader, *, size: int) -> Sequence[Any]:
         checksums = "sha256" in self.capabilities().checksums
-        part_size = _part_size(size, least=self._settings.part_size)
+        part_size = self._settings.part_size_for(size)
         parts = []
         for number, start in enumerate(range(0, size, part_size), start=1):
             body: Any = reader.read_block(min(part_size, size - start))
@@ -277,7 +275,7 @@ def _client(name: str, settings: S3Settings) -> S3Client:
     )
     verify: bool | str = str(settings.ca_bundle) if settings.verify and settings.ca_bundle else settings.verify
     try:
-        return session.client("s3", endpoint_url=settings.endpoint_url, config=config, verify=verify)
+        client = session.client("s3", endpoint_url=settings.endpoint_url, config=config, verify=verify)
     except ValueError as error:
         raise StorageDenied(
             say(
@@ -289,11 +287,13 @@ def _client(name: str, settings: S3Settings) -> S3Client:
             next_step=say("Write it as https://host or http://host:port in vankho.toml."),
             detail=str(error),
         ) from error
+    client.meta.events.register("before-call.s3", _stay_here)
+    return client
 
 
-def _part_size(size: int, *, least: int) -> int:
-    """Whole mebibytes, so that at most 10,000 parts hold the object."""
-    return max(least, -(-size // (_MOST_PARTS * MIB)) * MIB)
+def _stay_here(context: dict[str, Any], **_: object) -> None:
+    """No hidden requests: botocore would look for a bucket in other regions; for us the settings are at fault."""
+    context.get("s3_redirect", {})["redirected"] = True
 
 
 def _base64(digest: bytes) -> str:

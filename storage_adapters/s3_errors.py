@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import BadStatusLine
 
 import botocore.auth
 import botocore.exceptions as boto
@@ -38,6 +39,7 @@ _WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "E
 _WRONG_KEYS |= {"TokenRefreshRequired", "NotSignedUp", "InvalidClientTokenId"}
 _NO_RIGHTS = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden", "403", "401", "UnauthorizedAccess"}
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
+_MOST_SKEW = 15  # minutes
 _WRONG_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "TemporaryRedirect", "301", "307"}
 _WRONG_REGION |= {"IllegalLocationConstraintException"}
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "StorageFull", "AccountQuotaExceeded", "507"}
@@ -103,7 +105,7 @@ def _code(error: boto.ClientError) -> tuple[str, int]:
 def _answered(error: boto.ClientError, code: str, status: int, *, store: str, settings: S3Settings) -> _Meaning:
     meanings: list[tuple[bool, Callable[[], _Meaning]]] = [
         (code == "NoSuchBucket", lambda: _no_bucket(store, settings)),
-        (code in _CLOCK, lambda: _clock(error, store)),
+        (_is_about_clocks(error, code), lambda: _clock(error, store)),
         (code in _WRONG_KEYS, lambda: _wrong_keys(store)),
         (code in _WRONG_REGION or status in {301, 307}, lambda: _wrong_region(store, settings)),
         (code in _FULL or status == 507, lambda: _full(store)),
@@ -153,7 +155,7 @@ def _unanswered(error: Exception, *, store: str, settings: S3Settings) -> _Meani
 
 
 def _unreachable(error: Exception, *, store: str, where: str) -> _Meaning:
-    if isinstance(error, ResponseParserError) or "BadStatusLine" in str(error):
+    if isinstance(error, ResponseParserError) or _is_not_http(error):
         return (
             StorageDenied,
             say("What answers at {where} for the store “{store}” is not an S3 service.", store=store, where=where),
@@ -176,6 +178,12 @@ def _unreachable(error: Exception, *, store: str, where: str) -> _Meaning:
         say("The store “{store}” failed in a way that Vankho does not know.", store=store),
         say("Show the technical detail to your system administrator."),
     )
+
+
+def _is_not_http(error: Exception) -> bool:
+    """Whether an answer came that is not HTTP; a connection closed without a word (a subclass) is another thing."""
+    cause = getattr(error, "kwargs", {}).get("error")
+    return any(type(each) is BadStatusLine for each in getattr(cause, "args", ()))
 
 
 def _no_bucket(store: str, settings: S3Settings) -> _Meaning:
@@ -203,14 +211,11 @@ def _no_rights(store: str, settings: S3Settings) -> _Meaning:
 
 
 def _wrong_region(store: str, settings: S3Settings) -> _Meaning:
+    region = settings.region_name
     return (
         StorageDenied,
-        say(
-            "The bucket “{bucket}” is not in the region {region}.",
-            bucket=settings.bucket,
-            region=settings.region_name,
-        ),
-        say("Correct the region_name or the endpoint_url of the store “{store}” in vankho.toml.", store=store),
+        say("The bucket of the store “{store}” is not in the region {region}.", store=store, region=region),
+        say("Correct the region_name or the endpoint_url of this store in vankho.toml."),
     )
 
 
@@ -227,6 +232,11 @@ def _clock(error: boto.ClientError, store: str) -> _Meaning:
             "The clock of this computer is {minutes} min behind the store “{store}”.", minutes=-minutes, store=store
         )
     return StorageDenied, what, say("Set the clock of this computer right (for example with NTP), then try again.")
+
+
+def _is_about_clocks(error: boto.ClientError, code: str) -> bool:
+    """Some services call it by its name; others only refuse, and then the clocks tell (S3 allows 15 minutes)."""
+    return code in _CLOCK or (code in _NO_RIGHTS | _WRONG_KEYS and abs(_minutes_ahead(error) or 0) >= _MOST_SKEW)
 
 
 def _minutes_ahead(error: boto.ClientError) -> int | None:

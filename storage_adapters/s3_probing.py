@@ -32,6 +32,7 @@ def probe(client: S3Client, bucket: str) -> Capabilities:
     """Put, ask and erase a few objects of some bytes. Raises botocore's errors when not even a plain put works."""
     notes: list[str] = []
     place = f"{PREFIX}{secrets.token_hex(8)}/"
+    client.list_objects_v2(Bucket=bucket, Prefix=PREFIX, MaxKeys=1)  # says best what is wrong, if something is
     client.put_object(Bucket=bucket, Key=place + "plain", Body=_FIRST)
     if client.get_object(Bucket=bucket, Key=place + "plain")["Body"].read() != _FIRST:
         raise ResponseParserError("what was put did not come back")  # a web page that answers 200 to everything

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 MIB = 1 << 20
+_MOST_PARTS = 10_000  # of one multipart upload, in S3 and in those like it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,10 @@ class S3Settings(_Placed):
             )
         if not 1 <= self.page_size <= 1000:
             raise ValueError(f"page_size is {self.page_size}; it must be 1 to 1000")
+
+    def part_size_for(self, size: int) -> int:
+        """The size of each part of a large object: `part_size`, or as many whole MiB as make 10,000 parts do."""
+        return max(self.part_size, -(-size // (_MOST_PARTS * MIB)) * MIB)
 
 
 StoreSettings = MemorySettings | LocalSettings | S3Settings

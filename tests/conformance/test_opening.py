@@ -10,7 +10,6 @@ import pytest
 
 from storage_adapters.capabilities import describe
 from storage_adapters.opening import LocalSettings, MemorySettings, S3Settings, open_store
-from storage_adapters.s3 import _part_size
 from storage_adapters.settings import MIB
 from storage_adapters.store import Capabilities
 
@@ -49,7 +48,7 @@ def test_sizes_that_services_refuse_are_refused_here(wrong: dict[str, int]):
 
 @pytest.mark.parametrize("size", [1, 64 * MIB, 640_000 * MIB, 640_000 * MIB + 1, 5 << 40])
 def test_parts_grow_so_that_ten_thousand_hold_the_object(size: int):
-    part = _part_size(size, least=64 * MIB)
+    part = S3Settings(bucket="b").part_size_for(size)
     assert part >= 64 * MIB
     assert part % MIB == 0
     assert -(-size // part) <= 10_000

@@ -94,13 +94,15 @@ def test_missing_bucket_is_never_taken_for_missing_objects(server: str, call: st
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize(("hours", "words"), [(1, "60 min ahead"), (-2, "120 min behind")])
 def test_our_clock_is_off(server: str, hours: int, words: str, request, monkeypatch):
+    settings = request.getfixturevalue(server)
+
     def off(remove_tzinfo: bool = True) -> datetime:
         now = datetime.now(UTC) + timedelta(hours=hours)
         return now.replace(tzinfo=None) if remove_tzinfo else now
 
     monkeypatch.setattr(botocore.auth, "get_current_datetime", off)
     for call in CALLS:
-        error = failing(request.getfixturevalue(server), call)
+        error = failing(settings, call)
         assert type(error) is StorageDenied
         assert words in str(error)
 

@@ -68,7 +68,7 @@ def listening(says: bytes | None) -> Iterator[str]:
                     if says is not None:
                         connection.recv(1 << 16)
                         connection.sendall(says)
-                        connection.close()
+                        connection.shutdown(socket.SHUT_WR)  # closing at once could reset what it has said
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
