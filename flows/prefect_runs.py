@@ -18,6 +18,8 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.states import Completed, Failed
 
 from flows.audit import audit
@@ -30,6 +32,8 @@ from flows.restore import restore
 from flows.steps import RETRY_DELAYS
 from flows.workspace import Workspace, open_workspace
 from storage_adapters.errors import StorageUnavailable
+
+SENDING_OFF = 2.0  # seconds to wait for Prefect's queues
 
 Answer = TypeVar("Answer")
 P = ParamSpec("P")
@@ -57,11 +61,21 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
         state = asyncio.run(_FLOWS[name](workspace=str(workspace.folder), **parameters, return_state=True))
     finally:
         _CALLER.reset(token)
+        _send_off()
     if caller.answers:
         return caller.answers[0]
     if isinstance(state.data, BaseException):
         raise state.data
     raise RuntimeError(f"Prefect ended the run without an answer: {state!r}")
+
+
+def _send_off() -> None:
+    """Send what Prefect still holds in its queues while the server is surely there.
+
+    Left to the end of the process, Prefect waits for more than a minute for a server that has gone by then.
+    """
+    for queue in (APILogWorker, EventsWorker):
+        queue.drain_all(timeout=SENDING_OFF)
 
 
 def task_step(name: str, work: Callable[P, Answer], /, *args: P.args, **kwargs: P.kwargs) -> Answer:
