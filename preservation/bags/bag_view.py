@@ -11,6 +11,7 @@ import lzma
 import os
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -24,7 +25,8 @@ from typing import Any, BinaryIO, cast
 from preservation.bags.report import Notes
 from wording import say
 
-# What reading bytes out of a bag may raise: the disk, or an archive cut short, damaged, encrypted or unknown.
+# What reading bytes out of a bag may raise: the disk, or an archive cut short, damaged, encrypted or unknown; for a
+# damaged one, Python's zipfile and tarfile raise whatever their parsing stumbles over. It all means "not readable".
 READ_ERRORS = (
     OSError,
     EOFError,
@@ -32,8 +34,11 @@ READ_ERRORS = (
     lzma.LZMAError,
     zipfile.BadZipFile,
     tarfile.TarError,
-    NotImplementedError,
     RuntimeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
 )
 
 _SWELLING = 300  # an archive may hold at most this many times its own size…
@@ -104,13 +109,13 @@ def _folder(root: Path, notes: Notes) -> BagView:
         folder = waiting.pop()
         try:
             with os.scandir(root / folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+                names = sorted(entry.name for entry in found)
         except OSError as error:
             notes.error("folder-unreadable", say("This folder cannot be read."), folder or ".", seen=str(error))
             continue
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            facts = _lstat(entry, path, notes)
+        for name in names:
+            path = f"{folder}/{name}" if folder else name
+            facts = _lstat(root / path, path, notes)
             if facts is None:
                 view.refused.add(path)
             elif stat.S_ISDIR(facts.st_mode):
@@ -121,11 +126,11 @@ def _folder(root: Path, notes: Notes) -> BagView:
     return view
 
 
-def _lstat(entry: os.DirEntry[str], path: str, notes: Notes) -> os.stat_result | None:
+def _lstat(place: Path, path: str, notes: Notes) -> os.stat_result | None:
     if not _utf8(path, notes):
         return None
     try:
-        return entry.stat(follow_symlinks=False)
+        return place.lstat()
     except OSError as error:
         notes.error("file-unreadable", say("This file cannot be read."), path, seen=str(error))
         return None

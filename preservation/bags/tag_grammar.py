@@ -52,22 +52,14 @@ def read_declaration(view: BagView, notes: Notes) -> Declaration:
     raw = read_bounded(view, path, _LONGEST_DECLARATION, notes)
     if raw is None:
         return Declaration()
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")  # only to show it
-    lines = re.split(r"\r\n|\r|\n", text)
+    lines = re.split(r"\r\n|\r|\n", raw.decode("utf-8", "backslashreplace"))
     if lines[-1] == "":
         lines.pop()
-    exact = len(lines) == 2 and re.fullmatch(r"BagIt-Version: [0-9]+\.[0-9]+", lines[0])
-    exact = exact and re.fullmatch(r"Tag-File-Character-Encoding: [A-Za-z0-9._:+-]+", lines[1])
-    first = re.fullmatch(r"BagIt-Version[ \t]*:[ \t]*([0-9]+\.[0-9]+)[ \t]*", lines[0]) if lines else None
-    second = (
-        re.fullmatch(r"Tag-File-Character-Encoding[ \t]*:[ \t]*(\S+)[ \t]*", lines[1]) if len(lines) > 1 else None
-    )
-    version = first[1] if first else None
+    exact = _EXACT.fullmatch("\n".join(lines))
+    loose = _LOOSE.fullmatch("\n".join(lines))
+    version = _version(lines)
     strict = version is None or not version.startswith("0.")
-    if not exact and (strict or second is None or len(lines) != 2):
+    if not (exact if strict else loose):
         notes.error(
             "bagit-txt-malformed",
             say("The bag declaration bagit.txt does not consist of exactly the two lines it must have."),
@@ -83,7 +75,19 @@ def read_declaration(view: BagView, notes: Notes) -> Declaration:
             expected=", ".join(VERSIONS),
             seen=version,
         )
-    return Declaration(version, _encoding(second[1] if second else "UTF-8", notes), strict)
+    return Declaration(version, _encoding(loose[1] if loose else "UTF-8", notes), strict)
+
+
+_EXACT = re.compile(r"BagIt-Version: [0-9]+\.[0-9]+\nTag-File-Character-Encoding: [A-Za-z0-9._:+-]+")
+_LOOSE = re.compile(  # before BagIt 1.0, blanks about the colon
+    r"BagIt-Version[ \t]*:[ \t]*[0-9]+\.[0-9]+[ \t]*\nTag-File-Character-Encoding[ \t]*:[ \t]*(\S+)[ \t]*"
+)
+
+
+def _version(lines: list[str]) -> str | None:
+    """The version, read generously, so that a malformed declaration is judged by the rules it meant."""
+    match = re.match(r"BagIt-Version[ \t]*:[ \t]*([0-9]+\.[0-9]+)[ \t]*$", lines[0]) if lines else None
+    return match[1] if match else None
 
 
 def _encoding(name: str, notes: Notes) -> str:
@@ -132,10 +136,8 @@ def lines_of(view: BagView, path: str, declared: Declaration, notes: Notes) -> I
                 if len(line) > LONGEST_LINE:
                     notes.error("tag-file-malformed", say("Line {number} is far too long.", number=number), path)
                     return
-                yield (
-                    number,
-                    line.removeprefix("\ufeff").removesuffix("\n") if number == 1 else line.removesuffix("\n"),
-                )
+                line = line.removesuffix("\n")
+                yield number, line.removeprefix("\ufeff") if number == 1 else line
     except UnicodeError as error:
         notes.error(
             "tag-file-undecodable",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from preservation.bags.check import check_bag
 from preservation.bags.write import write_bag
 from tests.bags.bag_maker import make_bag
+from tests.bags.test_archives import pack
 
 TAGS = ("bagit.txt", "bag-info.txt", "fetch.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "manifest-md5.txt")
 PIECES = st.sampled_from(
@@ -30,6 +31,22 @@ def test_any_tag_file_gets_an_answer(path, content):
         report = check_bag(bag)
         guarded = path not in ("tagmanifest-sha256.txt", "bag-info.txt", "fetch.txt", "manifest-md5.txt")
         assert not (report.valid and guarded and content != before)
+
+
+@settings(max_examples=150, deadline=5000)
+@given(
+    form=st.sampled_from(["zip", "tar", "tar.gz"]),
+    edits=st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4),
+)
+def test_any_archive_gets_an_answer(form, edits):
+    with tempfile.TemporaryDirectory() as folder:
+        archive = pack(make_bag(Path(folder) / "bag", {"data/Ảnh/é.txt": b"abc" * 50}), form)
+        content = bytearray(archive.read_bytes())
+        for place, byte in edits:
+            content[int(place * len(content))] = byte
+        archive.write_bytes(content)
+        report = check_bag(archive)
+        assert not report.valid or (report.matched, report.payload_bytes) == (1, 150)
 
 
 NAMES = st.text(

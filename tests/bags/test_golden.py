@@ -153,6 +153,7 @@ GOLDEN: dict[str, tuple[Make, set[str]]] = {
     "warning two dates": (bag(bag_info="Bagging-Date: 2026-11-22\nbagging-date: 2026-11-23\n"), {"bag-info-repeated"}),
     "warning a tag file nothing guards": (bag(notes=b"x", **{"tagmanifest-sha256.txt": lines({"bagit.txt": DECLARED, "manifest-sha256.txt": lines(PAYLOAD)})}), {"tag-file-unlisted"}),
     "warning fetch gives another length": (fetching(f"{URL} 4 data/a.txt\n"), {"fetch-length-differs"}),
+    "warning fetch lists a file twice": (fetching(f"{URL} 3 data/a.txt\n{URL} 3 data/a.txt\n"), {"fetch-lists-twice"}),
     "warning 0.97 two Oxums": (old(bag_info="Payload-Oxum: 9.2\nPayload-Oxum: 9.2\n"), {"oxum-repeated"}),
     "warning 0.97 mark in a UTF-8 manifest": (old(**{"manifest-sha256.txt": b"\xef\xbb\xbf" + lines(PAYLOAD)}), {"tag-file-bom"}),
     "warning litter listed": (bag({"data/Thumbs.db": A}), {"system-file"}),
@@ -169,7 +170,7 @@ GOLDEN: dict[str, tuple[Make, set[str]]] = {
     "invalid bagit.txt version in other digits": (declared(DECLARED.replace(b"1.0", "١.٠".encode())), {"bagit-txt-malformed"}),
     "invalid bagit.txt with a mark": (declared(b"\xef\xbb\xbf" + DECLARED), {"bagit-txt-malformed"}),
     "invalid bagit.txt in UTF-16": (declared(DECLARED.decode().encode("utf-16")), {"bagit-txt-malformed"}),
-    "invalid bagit.txt not UTF-8": (declared(DECLARED.replace(b"UTF-8", b"UTF-8\xff")), {"bagit-txt-malformed"}),
+    "invalid bagit.txt not UTF-8": (declared(DECLARED.replace(b"UTF-8", b"UTF-8\xff")), {"bagit-txt-malformed", "encoding-unsupported"}),
     "invalid bagit.txt of ten megabytes": (declared(DECLARED + b"x" * 10_000_000), {"tag-file-too-long"}),
     "invalid version 1.1": (declared(DECLARED.replace(b"1.0", b"1.1")), {"version-unsupported"}),
     "invalid version 0.92": (declared(DECLARED.replace(b"1.0", b"0.92")), {"version-unsupported"}),
@@ -311,3 +312,17 @@ def test_unreadable_is_not_damaged(tmp_path):
 def test_a_path_that_confuses_the_library(tmp_path):
     made = make_bag(tmp_path / "tagmanifest-sha256.txt" / "bag tagmanifest-")
     assert check_bag(made).valid
+
+
+def test_a_path_longer_than_the_system_takes(tmp_path):
+    made = make_bag(tmp_path / "bag")
+    folder = os.open(made / "data", os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=folder)
+        deeper = os.open("d" * 250, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = deeper
+    os.close(folder)
+    report = check_bag(made)
+    assert not report.valid
+    assert {f.code for f in report.findings} <= {"folder-unreadable", "file-unreadable"}
