@@ -31,8 +31,14 @@ install-dev: $(BIN)/.installed-dev
 demo: $(BIN)/.installed
 	$(BIN)/vankho demo $(if $(PACKAGE),--package "$(PACKAGE)")
 
+# MiniStack, an S3 server that the tests start, needs an older botocore: an environment of its own.
+.venv-ministack/.installed: tests/servers/ministack-constraints.txt
+	$(PYTHON) -m venv .venv-ministack
+	.venv-ministack/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
 # Debian's packages for the real servers that the tests start: PostgreSQL and Ceph's S3 gateway.
-test: $(BIN)/.installed-dev
+test: $(BIN)/.installed-dev .venv-ministack/.installed
 	tests/servers/install.sh
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
