@@ -102,7 +102,7 @@ class Packaging:
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """`least` different values of every attribute in `by` (provider, region, medium) among the stores that hold copies."""
+    """Copies lie in `least` different places by every attribute in `by` (provider, region, medium)."""
 
     by: tuple[str, ...]
     least: int

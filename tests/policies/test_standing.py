@@ -139,6 +139,7 @@ def test_copies_side_by_side_are_too_few() -> None:
 def test_regions_that_the_settings_do_not_name_count_for_nothing() -> None:
     nameless = tuple(replace(store, region="") for store in STORES)
     assert judge(*three(bytes=DAY), stores=nameless).word == "under-replicated"
+    assert judge(*three(bytes=DAY), stores=(STORES[0], *nameless[1:])).word == "under-replicated"
 
 
 def test_a_store_removed_from_the_settings_is_named_and_counts_for_nothing() -> None:
