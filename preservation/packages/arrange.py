@@ -25,6 +25,7 @@ from preservation.packages.submission import Submission
 from wording import say
 
 _RUN = 50_000  # facts sorted in memory at once
+_LONGEST_LINE = 1 << 16
 
 
 @dataclass(slots=True)
@@ -103,8 +104,10 @@ def _litter_in_manifests(bag: Path) -> frozenset[str]:
     """The litter that a given bag lists as payload: it belongs to the bag, and the bag breaks without it."""
     listed = set()
     for manifest in bag.glob("manifest-*.txt"):
+        if not manifest.is_file():
+            continue
         with manifest.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
+            while line := lines.readline(_LONGEST_LINE):
                 path = line.rstrip("\r\n").partition(" ")[2].lstrip(" \t*")
                 if path and is_litter(path):
                     listed.add(path)

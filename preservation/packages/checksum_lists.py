@@ -76,7 +76,10 @@ def is_a_list(path: Path, *, name: str) -> bool:
     """Whether the file is a checksum list: by a sure name, or by a name that may be one and its first lines."""
     if surely_a_list(name):
         return True
-    return perhaps_a_list(name) and any(isinstance(line, Listed) for line in islice(read_list(path), _LOOK))
+    if not perhaps_a_list(name):
+        return False
+    promises = [isinstance(line, Listed) for line in islice(read_list(path), _LOOK)]
+    return 2 * sum(promises) > len(promises)  # a letter that mentions a digest is no list
 
 
 def algorithms_in(path: Path) -> frozenset[str]:

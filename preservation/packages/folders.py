@@ -21,7 +21,9 @@ from preservation.packages.entries import BUFFER, BadEntry, Entry, Kind
 from preservation.packages.names import decode
 from wording import say
 
-Stamp = tuple[int, int, int, int]  # device, inode, size in bytes, time of modification in nanoseconds
+# Size in bytes and time of modification in nanoseconds. Not the inode: on the FAT and exFAT of USB disks the kernel
+# makes it up and gives another one once it has forgotten the file. While a file is open it is compared as well.
+Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Listed:
 
     name: bytes
     kind: Kind
-    stamp: Stamp = (0, 0, 0, 0)
+    stamp: Stamp = (0, 0)
     target: bytes | None = None
     problem: str | None = None
 
@@ -82,7 +84,7 @@ def _listed(entry: os.DirEntry[bytes], prefix: bytes) -> Listed:
 
 
 def _stamp(seen: os.stat_result) -> Stamp:
-    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
+    return (seen.st_size, seen.st_mtime_ns)
 
 
 def _tried(full: bytes, listed: Listed) -> Listed:
@@ -96,7 +98,7 @@ def _tried(full: bytes, listed: Listed) -> Listed:
 def as_entry(root: Path, listed: Listed) -> Entry:
     """The entry of a listed thing, ready to be read."""
     return Entry(
-        listed.name, listed.kind, listed.stamp[2], pieces=partial(_pieces, root, listed), target=listed.target
+        listed.name, listed.kind, listed.stamp[0], pieces=partial(_pieces, root, listed), target=listed.target
     )
 
 
@@ -114,10 +116,12 @@ def _pieces(root: Path, listed: Listed) -> Iterator[Iterator[bytes]]:
     except OSError as error:
         raise BadEntry(unreadable(path, problem=error.strerror)) from error
     try:
-        if _stamp(os.fstat(source)) != listed.stamp:
+        before = os.fstat(source)
+        if _stamp(before) != listed.stamp or not stat.S_ISREG(before.st_mode):
             raise BadEntry(changed(path))
-        yield _read(source, path, most=listed.stamp[2])
-        if _stamp(os.fstat(source)) != listed.stamp:
+        yield _read(source, path, most=listed.stamp[0])
+        after = os.fstat(source)
+        if (after.st_ino, *_stamp(after)) != (before.st_ino, *listed.stamp):
             raise BadEntry(changed(path))
     finally:
         os.close(source)

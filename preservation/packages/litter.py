@@ -16,7 +16,18 @@ class Litter(StrEnum):
     REJECT = "reject"  # the package is refused
 
 
-_FILES = frozenset({"thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "desktop.ini", ".ds_store", ".apdisk"})
+_FILES = frozenset(
+    {
+        "thumbs.db",
+        "thumbs.db:encryptable",
+        "ehthumbs.db",
+        "desktop.ini",
+        ".ds_store",
+        ".apdisk",
+        "icon\r",
+        "icon%0d",
+    }
+)
 _FOLDERS = frozenset(
     {
         "__macosx",

@@ -45,14 +45,19 @@ def decode(name: bytes, *, text: str | None = None) -> str:
     return unicodedata.normalize("NFC", decoded)
 
 
+def without_controls(path: str) -> str:
+    """The path with its control characters percent-encoded; for litter only, which must not keep a package out."""
+    return "".join(f"%{ord(char):02X}" if unicodedata.category(char) == "Cc" else char for char in path)
+
+
 def decoded_finding(path: str, *, name: bytes) -> Finding:
-    """The note that a name was not UTF-8 and what became of it."""
+    """The note that a name could not be taken as it was written and what became of it."""
     seen = name.decode("ascii", errors="backslashreplace")
     return Finding(
         "name-decoded",
         Severity.INFO,
         say(
-            "The name of this file was not written in UTF-8; it was read as {path}. The original is kept.", path=path
+            "The name of this file was written in an old way and was read as {path}. The original is kept.", path=path
         ),
         path=path,
         seen=seen,

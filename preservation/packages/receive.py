@@ -109,7 +109,7 @@ def _look_over(listing: Iterable[Listed], work: _Work) -> int:
     """The bytes to come; all that is unreadable is named before anything is copied."""
     total, count, stop = 0, 0, False
     for listed in listing:
-        total += listed.stamp[2]
+        total += listed.stamp[0]
         count += 1
         if listed.problem is None:
             continue
@@ -178,6 +178,8 @@ def _take_all(
     with Inbox(work.submission.folder / "received") as inbox:
         for entry in entries:
             path = names.decode(entry.name, text=entry.text)
+            if is_litter(path):
+                path = names.without_controls(path)  # macOS ends the name of folder icons with a carriage return
             if archive and entry.kind is Kind.FOLDER and path in ("", "."):
                 continue  # the folder that was packed, naming itself
             noticed = _judge(entry, path, archive=archive, limits=work.limits)

@@ -158,6 +158,8 @@ def test_names_that_may_say_it(tmp_path, name):
     assert is_a_list(path, name=name)
     path.write_text("Everything in this box was scanned in 2026.\n")
     assert not is_a_list(path, name=name)
+    path.write_text(f"The disk has the digest\n{MD5}\nand was packed in Huế.\n")
+    assert not is_a_list(path, name=name)
 
 
 @pytest.mark.parametrize("name", ["SHA256SUMS.asc", "book.tif", "manifesto.pdf", "md5/0001.tif", "readme.txt"])

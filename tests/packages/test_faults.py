@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,18 +72,19 @@ def test_a_source_that_changes_while_it_is_read(deliver, make_folder, change):
 
 def test_a_file_written_all_the_time_by_somebody_else(deliver, make_folder):
     root = make_folder({"log.txt": b"x" * MEBIBYTE, "still.tif": b"s"})
-    stop = threading.Event()
+    log, stop, written = root / "log.txt", threading.Event(), threading.Event()
 
     def scribble() -> None:
-        with (root / "log.txt").open("ab", buffering=0) as file:
-            while not stop.is_set():
+        with log.open("ab", buffering=0) as file:
+            while not stop.wait(0.0005):
                 file.write(b"line\n" * 1000)
-                time.sleep(0.0005)
+                written.set()
 
     writer = threading.Thread(target=scribble)
     writer.start()
     try:
-        delivery = deliver(root)
+        # On a busy machine the writer may sleep through the whole reception: wait for its next line.
+        delivery = deliver(root, progress=When(1, lambda: written.clear() or written.wait(10)))
     finally:
         stop.set()
         writer.join()

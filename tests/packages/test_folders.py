@@ -184,6 +184,17 @@ def test_litter_is_kept_or_refused_when_the_policy_says_so(deliver, make_folder)
     assert deliver(root, litter=Litter.REJECT).errors == sorted(("system-litter", path) for path in LITTER)
 
 
+def test_litter_with_a_name_no_store_can_hold_does_not_keep_a_package_out(deliver, make_folder):
+    delivery = deliver(make_folder(PAGES | {"ocr/Icon\r": b"icon"}))
+    assert delivery.errors == []
+    assert [(f.path, f.original_name) for f in delivery.received.set_aside] == [("ocr/Icon%0D", b"ocr/Icon\r")]
+    assert delivery.files == PAGES
+
+
+def test_a_folder_in_the_place_of_a_manifest(deliver, make_folder):
+    assert deliver(make_folder(BAG | {"manifest-sha256.txt/x": b""})).received.is_bag
+
+
 def test_many_findings_of_a_kind_are_counted(deliver, make_folder):
     delivery = deliver(make_folder({f"{n}?": b"" for n in range(1203)}))
     assert len(delivery.findings) == 1001
