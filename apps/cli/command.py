@@ -77,8 +77,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
             raise typer.Exit(_carried_out(ask, session, asked))
 
         run.__name__, run.__doc__ = ask.__name__, ask.__doc__
-        signature = inspect.signature(ask, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.name != "session"]
+        _session, *own = inspect.signature(ask, eval_str=True).parameters.values()
         common = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
             for key, default, annotation in (

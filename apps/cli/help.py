@@ -16,6 +16,7 @@ def in_language(command: Any, language: str) -> Any:  # noqa: ANN401 - see above
     """The same command with its help translated."""
     for each in every_command(command):
         each.help = _translated(each.help, language)
+        each.short_help = each.help  # given, it is shown whole in the list of commands; made by click, it is cut
         for parameter in each.params:
             if isinstance(getattr(parameter, "help", None), str):
                 parameter.help = _translated(parameter.help, language)
