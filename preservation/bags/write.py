@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,7 +185,8 @@ def _write_metadata(plan: BagPlan, files: FactFile[FileFact], bag: Path) -> None
     with durable(folder / "formats.json") as out:
         out.write(b'{"files": [')
         for number, known in enumerate(plan.formats):
-            line = json.dumps({**asdict(known), "path": f"data/{known.path}"}, ensure_ascii=False)
+            facts = {field.name: getattr(known, field.name) for field in fields(known)}
+            line = json.dumps({**facts, "path": f"data/{known.path}"}, ensure_ascii=False)
             out.write((",\n" if number else "\n").encode() + line.encode())
         out.write(b"\n]}\n")
 
