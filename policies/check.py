@@ -10,7 +10,7 @@ from policies.acceptance import WAIVABLE
 from policies.build import NEVER, merged_grade
 from policies.model import Policy
 from policies.problems import FieldPath, Source, doubtful, field_name, nearest, wrong
-from policies.replication import StoreFacts, distinct, wanted_stores
+from policies.replication import StoreFacts, distinct, undecided, unseparated, wanted_stores
 from policies.times import is_time_zone, wrong_cron_field
 from preservation.facts import Grade
 from preservation.findings import Finding
@@ -84,18 +84,25 @@ def _unknown_store(name: str, known: set[str], *, source: Source) -> Finding:
 
 def _too_close(policy: Policy, wanted: Sequence[StoreFacts], *, source: Source) -> Iterator[Finding]:
     separation = policy.replication.separation
-    for attribute in separation.by:
+    for attribute in unseparated(policy, wanted):
         there = distinct(wanted, attribute)
-        if len(there) < separation.least:
-            message = say(
-                "The policy asks for copies in {least} different places by `{attribute}`; the stores "
-                "offer {offered}. Give every store its `{attribute}` in vankho.toml, add a store elsewhere, or "
-                "change `replication.separation`.",
-                least=separation.least,
-                attribute=attribute,
-                offered=len(there),
-            )
-            yield wrong("policy-stores-too-close", message, source, seen=", ".join(sorted(there)) or None)
+        message = say(
+            "The policy asks for copies in {least} different places by `{attribute}`; the stores "
+            "offer {offered}. Give every store its `{attribute}` in vankho.toml, add a store elsewhere, or "
+            "change `replication.separation`.",
+            least=separation.least,
+            attribute=attribute,
+            offered=len(there),
+        )
+        yield wrong("policy-stores-too-close", message, source, seen=", ".join(sorted(there)) or None)
+    for attribute, names in undecided(policy, wanted).items():
+        message = say(
+            "The settings do not say the `{attribute}` of {stores}, so whether copies lie far enough apart cannot "
+            "be told. Give it in vankho.toml.",
+            attribute=attribute,
+            stores=", ".join(names),
+        )
+        yield doubtful("policy-separation-unknown", message, source)
 
 
 def _waivers(policy: Policy, sources: Sources) -> Iterator[Finding]:

@@ -36,11 +36,34 @@ def missing_copies(policy: Policy, stores: Sequence[StoreFacts], replicas: Itera
 
 
 def distinct(stores: Iterable[StoreFacts], attribute: str) -> set[str]:
-    """The different values of `provider`, `region` or `medium`; what the settings do not say counts for nothing."""
+    """The different values of `provider`, `region` or `medium` that the settings state."""
     return {getattr(store, attribute) for store in stores} - {""}
 
 
+def unstated(stores: Iterable[StoreFacts], attribute: str) -> tuple[str, ...]:
+    """The names of the stores of which the settings do not say it."""
+    return tuple(store.name for store in stores if not getattr(store, attribute))
+
+
 def unseparated(policy: Policy, stores: Sequence[StoreFacts]) -> list[str]:
-    """The attributes by which copies in these stores lie closer together than the policy wants."""
+    """The attributes by which copies in these stores surely lie closer together than the policy wants.
+
+    A store of which the settings do not say may lie apart: that is doubt, which is told, and not a verdict.
+    """
     separation = policy.replication.separation
-    return [attribute for attribute in separation.by if len(distinct(stores, attribute)) < separation.least]
+    return [
+        attribute
+        for attribute in separation.by
+        if len(distinct(stores, attribute)) + len(unstated(stores, attribute)) < separation.least
+    ]
+
+
+def undecided(policy: Policy, stores: Sequence[StoreFacts]) -> dict[str, tuple[str, ...]]:
+    """The attributes by which it cannot be said whether the copies lie far enough apart: attribute → stores."""
+    separation = policy.replication.separation
+    sure = set(unseparated(policy, stores))
+    return {
+        attribute: unstated(stores, attribute)
+        for attribute in separation.by
+        if attribute not in sure and len(distinct(stores, attribute)) < separation.least
+    }

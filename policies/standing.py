@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from policies.model import AuditPlan, Policy
-from policies.replication import StoreFacts, missing_copies, unseparated, wanted_stores
+from policies.replication import StoreFacts, missing_copies, undecided, unseparated, wanted_stores
 from preservation.facts import AIPVersion, Evidence, Grade, Outcome, Replica
 from wording import Message, say
 
@@ -75,7 +75,11 @@ def standing(
     reasons.sort(key=lambda reason: -list(Word).index(reason[0]))
     return Standing(
         word=reasons[0][0] if reasons else Word.SAFE,
-        reasons=(*(message for _, message in reasons), *_elsewhere(own, known, wanted)),
+        reasons=(
+            *(message for _, message in reasons),
+            *_in_doubt(policy, [store for store in stores if store.name in {each.store for each in counted}]),
+            *_elsewhere(own, known, wanted),
+        ),
         proved=len(counted),
         due=tuple(plan),
     )
@@ -206,6 +210,16 @@ def _lateness(late: Due) -> Message:
 
 def _gaps(late: Due) -> dict[str, str]:
     return {"store": late.store, "at": _moment(late.overdue_at)}
+
+
+def _in_doubt(policy: Policy, stores: Sequence[StoreFacts]) -> Iterator[Message]:
+    for attribute, names in undecided(policy, stores).items():
+        yield say(
+            "The settings do not say the `{attribute}` of {stores}, so whether the copies lie far enough apart "
+            "cannot be told.",
+            attribute=attribute,
+            stores=", ".join(names),
+        )
 
 
 def _elsewhere(replicas: Sequence[Replica], known: Mapping[str, StoreFacts], wanted: set[str]) -> Iterator[Message]:

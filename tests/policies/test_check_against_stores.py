@@ -37,7 +37,7 @@ def test_stores_too_close_together_are_told() -> None:
     assert [each.code for each in check_against_stores(load_policy("default"), close)] == ["policy-stores-too-close"]
     nameless = [replace(store, region="") for store in STORES]
     assert [each.code for each in check_against_stores(load_policy("default"), nameless)] == [
-        "policy-stores-too-close"
+        "policy-separation-unknown"
     ]
     both = default_policy(separation=Separation(("medium", "provider"), 3))
     assert ["medium" in str(each.message) for each in check_against_stores(both, STORES)] == [True]

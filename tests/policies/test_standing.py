@@ -136,10 +136,16 @@ def test_copies_side_by_side_are_too_few() -> None:
     assert judge(*three(bytes=DAY), stores=one_place, policy=policy).word == "safe"
 
 
-def test_regions_that_the_settings_do_not_name_count_for_nothing() -> None:
+def test_regions_that_the_settings_do_not_name_are_doubt_and_not_a_verdict() -> None:
     nameless = tuple(replace(store, region="") for store in STORES)
-    assert judge(*three(bytes=DAY), stores=nameless).word == "under-replicated"
-    assert judge(*three(bytes=DAY), stores=(STORES[0], *nameless[1:])).word == "under-replicated"
+    seen = judge(*three(bytes=DAY), stores=nameless)
+    assert seen.word == "safe"
+    assert any("cannot be told" in str(reason) for reason in seen.reasons)
+
+
+def test_one_place_for_all_copies_is_too_close_whatever_else_is_not_said() -> None:
+    close = tuple(replace(store, region="site-1") for store in STORES)
+    assert judge(*three(bytes=DAY), stores=close).word == "under-replicated"
 
 
 def test_a_store_removed_from_the_settings_is_named_and_counts_for_nothing() -> None:
