@@ -25,6 +25,7 @@ from preservation.findings import Finding, Severity
 from wording import say
 
 PAGE = 1000
+LOWEST = -(2**62)  # below any number that someone may have slipped in
 FIELDS = ("id", "type", "at", "agent", "outcome", "submission", "identifier", "version", "store")
 _ROWS = f"SELECT seq, {', '.join(FIELDS)}, detail, previous, digest FROM events"  # noqa: S608 - our own words
 _CHECK_FIRST = say("Check the event chain, and compare the catalog with your own copies of it.")
@@ -122,7 +123,7 @@ def recorded(database: Database, *, identifier: str | None, submission: str | No
     """Events in the order they were added, of one AIP, of one submission, or all. No transaction stays open."""
     wanted = {"identifier": identifier, "submission": submission}
     where = "".join(f" AND {column} = :{column}" for column, value in wanted.items() if value is not None)
-    for row in _pages(database, where, {name: value for name, value in wanted.items() if value is not None}):
+    for row in _pages(database, where, {name: value for name, value in wanted.items() if value is not None}, after=0):
         yield RecordedEvent(row.seq, _fact(row, database), row.previous, row.digest)
 
 
@@ -132,8 +133,7 @@ def all_rows(connection: Connection, *, after: int, where: str = "", values: Map
     return connection.execute(page, {"after": after, **values}).all()
 
 
-def _pages(database: Database, where: str, values: Mapping[str, Any]) -> Iterator[Row[Any]]:
-    after = -(2**62)  # below any number that someone may have slipped in
+def _pages(database: Database, where: str, values: Mapping[str, Any], *, after: int) -> Iterator[Row[Any]]:
     while True:
         with database.reading() as connection:
             rows = all_rows(connection, after=after, where=where, values=values)
@@ -167,24 +167,39 @@ def _fact(row: Row[Any], database: Database) -> Event:
 
 
 def verify(database: Database) -> ChainReport:
-    """Read every event and hold it against the chain; stops at the first that does not hold."""
+    """Read every event and hold it against the chain; stops at the first that does not hold.
+
+    Events may be added meanwhile. An event and the head that names it become visible together, so whatever stands up
+    to a head read before must be there, and whatever stands behind one read after was put in from outside.
+    """
+    seq, digest, start = 0, "0" * 64, LOWEST
+    while True:
+        head = _head(database)
+        if head is None:
+            return _end_differs(seq, digest, None)
+        for row in _pages(database, " AND seq <= :last", {"last": head[0]}, after=start):
+            finding = _fault(row, after=seq, digest=digest)
+            if finding is not None:
+                return ChainReport(False, seq, digest, min(row.seq, seq + 1), finding)
+            seq, digest = row.seq, row.digest
+        if (seq, digest) != head:
+            return _end_differs(seq, digest, head[0])
+        behind = next(_pages(database, "", {}, after=seq), None)
+        if behind is None:
+            return ChainReport(True, seq, digest)
+        now_last = _head(database)
+        if now_last is None or now_last[0] < behind.seq:
+            return ChainReport(False, seq, digest, behind.seq, _put_in(behind.seq))
+        start = seq
+
+
+def _head(database: Database) -> tuple[int, str] | None:
     with database.reading() as connection:
         head = connection.execute(select(chain_head.c.seq, chain_head.c.digest)).one_or_none()
-    seq, digest = 0, "0" * 64
-    for row in _pages(database, "", {}):
-        if head is not None and row.seq > head.seq and row.seq == seq + 1:
-            with database.reading() as connection:  # perhaps added while we read
-                head = connection.execute(select(chain_head.c.seq, chain_head.c.digest)).one_or_none()
-        finding = _fault(row, after=seq, digest=digest, last=head.seq if head is not None else row.seq)
-        if finding is not None:
-            return ChainReport(False, seq, digest, min(row.seq, seq + 1), finding)
-        seq, digest = row.seq, row.digest
-    if head is None or (seq, digest) != (head.seq, head.digest):
-        return _end_differs(seq, digest, head.seq if head is not None else None)
-    return ChainReport(True, seq, digest)
+    return None if head is None else (head.seq, head.digest)
 
 
-def _fault(row: Row[Any], *, after: int, digest: str, last: int) -> Finding | None:
+def _fault(row: Row[Any], *, after: int, digest: str) -> Finding | None:
     place = f"event {row.seq}"
     if row.seq > after + 1:
         missing = say(
@@ -193,9 +208,8 @@ def _fault(row: Row[Any], *, after: int, digest: str, last: int) -> Finding | No
             last=row.seq - 1,
         )
         return Finding("event-missing", Severity.ERROR, missing, f"event {after + 1}")
-    if row.seq < 1 or row.seq > last:
-        extra = say("Event {seq} was put in from outside: Vankho never wrote it.", seq=row.seq)
-        return Finding("event-unexpected", Severity.ERROR, extra, place)
+    if row.seq < 1:
+        return _put_in(row.seq)
     if row.previous != digest:
         loose = say(
             "Event {seq} does not follow from the one before it: one of the two was changed, or events were put in,"
@@ -208,6 +222,11 @@ def _fault(row: Row[Any], *, after: int, digest: str, last: int) -> Finding | No
         changed = say("Event {seq} is not as it was recorded: it was changed afterwards.", seq=row.seq)
         return Finding("event-altered", Severity.ERROR, changed, place, expected=str(row.digest), seen=seen)
     return None
+
+
+def _put_in(seq: int) -> Finding:
+    message = say("Event {seq} was put in from outside: Vankho never wrote it.", seq=seq)
+    return Finding("event-unexpected", Severity.ERROR, message, f"event {seq}")
 
 
 def _digest_of(row: Row[Any]) -> str | None:

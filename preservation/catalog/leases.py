@@ -32,6 +32,7 @@ BEAT = 15.0  # seconds between two signs of life
 EXPIRY = timedelta(seconds=60)  # without one for so long, an owner elsewhere is suspected dead …
 WATCH = 20.0  # … and watched for so many seconds more, so that differing clocks rob nobody
 POLL = 0.2
+GONE, UNKNOWN = "gone", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,8 @@ def _dead(row: Row[Any], *, one_kernel: bool, silent: bool) -> bool:
     """
     pid, started = row.process.split()
     if not _elsewhere(row):
-        return _started(int(pid)) != str(started)
+        seen = _started(int(pid))
+        return seen == GONE or (UNKNOWN not in (seen, started) and seen != started)
     if one_kernel and json.loads(row.machine)[1] != _machine()[1]:
         return True
     return silent
@@ -181,16 +183,14 @@ def _machine() -> list[str]:
 
 
 def _started(pid: int) -> str:
-    """When the process started, in ticks since boot, so that a number given out again is not taken for it; "gone"
-    when there is none, "unknown" where the system does not tell.
+    """When the process started, in ticks since boot, so that a number given out again is not taken for it; GONE when
+    there is none, UNKNOWN where it lives but the system does not tell (no /proc, or another user's and hidden).
     """
-    if not Path("/proc/self/stat").exists():
-        return "unknown" if _answers(pid) else "gone"
     try:
         state, *rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except (OSError, ValueError):
-        return "gone"
-    return "gone" if state in (b"Z", b"X") else rest[18].decode()
+        return UNKNOWN if _answers(pid) else GONE
+    return GONE if state in (b"Z", b"X") else rest[18].decode()
 
 
 def _answers(pid: int) -> bool:

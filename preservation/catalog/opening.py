@@ -78,6 +78,12 @@ def _address(url: str, base: Path) -> URL:
         )
     if not address.database or ":memory:" in address.database:
         raise CatalogError(say("A catalog in memory would be lost; it needs a file."), next_step=expected)
+    if address.query:
+        raise CatalogError(
+            say("The address of a SQLite catalog takes no options: {options}.", options=", ".join(address.query)),
+            where=shown(address),
+            next_step=expected,
+        )
     path = base / Path(address.database).expanduser()
     if not path.parent.is_dir():
         raise CatalogError(

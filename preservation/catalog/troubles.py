@@ -82,7 +82,7 @@ def _of_sqlite(error: BaseException) -> tuple[Message, Message]:
             say("The catalog file is damaged and cannot be read whole."),
             say("Stop Vankho, check the disk, and bring the catalog back from your own copy or from a store."),
         )
-    return _unknown()
+    return _contradiction() if code == sqlite3.SQLITE_CONSTRAINT else _unknown()
 
 
 def _of_postgresql(error: BaseException, url: URL) -> tuple[Message, Message]:
@@ -113,7 +113,7 @@ def _of_postgresql(error: BaseException, url: URL) -> tuple[Message, Message]:
             ),
             say("Make that user the owner of the database."),
         )
-    if state in ("53100", "53200"):
+    if state == "53100":
         return _full()
     if state == "53300":
         return say("PostgreSQL at {server} takes no more connections now.", server=server), TRY_AGAIN
@@ -125,7 +125,14 @@ def _of_postgresql(error: BaseException, url: URL) -> tuple[Message, Message]:
             say("PostgreSQL at {server} cannot be reached, or went away.", server=server),
             say("Check that it runs and that host and port in the catalog address are right; then run again."),
         )
-    return _unknown()
+    return _contradiction() if state.startswith("23") else _unknown()
+
+
+def _contradiction() -> tuple[Message, Message]:
+    return (
+        say("What was to be recorded contradicts what the catalog holds, or itself; nothing was written."),
+        say("Run the same command again; if it happens twice, report it as an error in Vankho with the detail."),
+    )
 
 
 def _full() -> tuple[Message, Message]:

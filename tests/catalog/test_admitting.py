@@ -126,7 +126,7 @@ def test_objects_that_are_not_as_promised_are_not_admitted(catalog: Catalog, cou
 
 
 def test_an_object_listed_twice_is_not_admitted(catalog: Catalog) -> None:
-    with pytest.raises(CatalogError):
+    with pytest.raises(CatalogError, match="contradicts"):
         catalog.admit(version(2), [*objects(1), *objects(1)], [event()])
     assert empty(catalog)
 
@@ -152,7 +152,7 @@ def test_when_the_events_are_wrong_nothing_is_written(catalog: Catalog) -> None:
 
 def test_an_event_is_recorded_once(catalog: Catalog) -> None:
     catalog.record([once := event()])
-    with pytest.raises(CatalogError):
+    with pytest.raises(CatalogError, match="contradicts"):
         catalog.record([event(), once])
     assert [record.event for record in catalog.events()] == [once]
 

@@ -232,21 +232,28 @@ def test_the_chain_is_read_in_pages(catalog: Catalog, monkeypatch: pytest.Monkey
     assert catalog.verify_chain().first_bad == 7
 
 
-def test_events_added_during_the_check_do_not_disturb_it(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain, "PAGE", 2)
+@pytest.mark.parametrize("page", [1, 2, 3, 1000])
+@pytest.mark.parametrize("moment", ["_head", "all_rows"])
+def test_events_added_during_the_check_are_no_alarm(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, page: int, moment: str
+) -> None:
+    monkeypatch.setattr(chain, "PAGE", page)
     catalog.record([event() for _ in range(4)])
-    real, added = chain.all_rows, []
+    for before in True, False:
+        real, left = getattr(chain, moment), [3]
 
-    def busy(*args, **kwargs):
-        rows = real(*args, **kwargs)
-        if len(added) < 3:
-            added.append(catalog.record([event(), event()]))
-        return rows
+        def busy(*args, real=real, left=left, before=before, **kwargs):
+            answer = None if before else real(*args, **kwargs)
+            if left[0] > 0:
+                left[0] -= 1
+                catalog.record([event(), event()])
+            return real(*args, **kwargs) if before else answer
 
-    monkeypatch.setattr(chain, "all_rows", busy)
-    report = catalog.verify_chain()
-    assert report.sound, report
-    assert report.events >= 4
+        with monkeypatch.context() as patch:
+            patch.setattr(chain, moment, busy)
+            report = catalog.verify_chain()
+        assert report.sound, report
+    assert catalog.verify_chain().events > 4
 
 
 json_values = st.recursive(

@@ -142,6 +142,7 @@ def test_a_second_opening_loads_no_alembic_and_is_quick(tmp_path: Path) -> None:
         ("mysql://u:s3cr3t@host/db", "not in mysql"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
+        ("sqlite:///catalog.db?mode=ro", "takes no options: mode"),
         ("sqlite:///no/such/folder/catalog.db", "does not exist"),
         ("sqlite:////proc/catalog.db", "cannot be opened"),
         ("postgresql://u:s3cr3t@127.0.0.1:1/db?no_such_option=s3cr3t", "catalog"),

@@ -99,6 +99,16 @@ def test_a_killed_owner_that_is_not_yet_buried_is_dead(catalog: Catalog, address
     assert leases._started(pid) == "gone"
 
 
+def test_a_process_that_hides_its_start_is_taken_for_living(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert leases._started(os.getpid()) not in (leases.GONE, leases.UNKNOWN)
+    with catalog.lease("k", owner="first", now=now):
+        monkeypatch.setattr(leases, "_started", lambda pid: leases.UNKNOWN if leases._answers(pid) else leases.GONE)
+        with pytest.raises(LeaseHeld), catalog.lease("k", owner="second", now=now):
+            pytest.fail("robbed")
+
+
 def test_a_process_number_given_out_again_is_not_taken_for_the_owner(catalog: Catalog) -> None:
     with catalog.lease("k", owner="first", now=now) as first:
         _pretend(catalog, process=f"{os.getpid()} 12345")
