@@ -43,6 +43,7 @@ READ_ERRORS = (
 
 _SWELLING = 300  # an archive may hold at most this many times its own size…
 _ALWAYS_FINE = 1 << 30  # …or this many bytes
+_LONGEST_PATH = 4096  # no file system takes a longer one
 
 
 @dataclass(slots=True)
@@ -240,7 +241,7 @@ def _indexed(entries: list[_Entry], packed: int, notes: Notes, open_member: Call
     for entry, name in zip(entries, names, strict=True):
         if name == "" or not _utf8(entry.name, notes):
             continue
-        if _UNSAFE.search(name):
+        if _UNSAFE.search(name) or len(name) > _LONGEST_PATH:
             notes.error("archive-path-unsafe", say("This entry of the archive would leave the bag."), name)
             continue
         if not f"{name}/".startswith(root):

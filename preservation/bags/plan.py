@@ -15,7 +15,7 @@ from preservation.inventory import FactFile, load_format
 
 @dataclass(frozen=True, slots=True)
 class BagPlan:
-    """`algorithms` are hashlib names, "sha256" among them; `bag_info` adds elements in its order (a tuple repeats
+    """`algorithms` are hashlib names, the first one preferred; `bag_info` adds elements in its order (a tuple repeats
     the label); `descriptor` is the producer's file as delivered; `agent` is us ("vankho 0.1.0").
     """
 

@@ -179,16 +179,15 @@ def read_bag_info(view: BagView, declared: Declaration, notes: Notes) -> tuple[t
     if view.size(path) > _MOST_BAG_INFO:
         notes.error("tag-file-too-long", say("This tag file is far longer than one of its kind can be."), path)
         return ()
-    elements: list[tuple[str, str]] = []
+    elements: list[tuple[str, list[str]]] = []  # label, lines of the value
     shape = _STRICT_ELEMENT if declared.strict else _LOOSE_ELEMENT
     for number, line in lines_of(view, path, declared, notes):
         if line.strip(" \t") == "":
             notes.warning("tag-file-blank-line", say("Line {number} is blank.", number=number), path)
         elif line[0] in " \t" and elements:
-            label, value = elements[-1]
-            elements[-1] = (label, value + "\n" + line.strip(" \t"))
+            elements[-1][1].append(line.strip(" \t"))
         elif match := shape.fullmatch(line):
-            elements.append((match[1], match[2]))
+            elements.append((match[1], [match[2]]))
         else:
             notes.error(
                 "bag-info-malformed",
@@ -196,7 +195,7 @@ def read_bag_info(view: BagView, declared: Declaration, notes: Notes) -> tuple[t
                 path,
                 seen=line[:200],
             )
-    return tuple(elements)
+    return tuple((label, "\n".join(value)) for label, value in elements)
 
 
 _STRICT_ELEMENT = re.compile(r"([^:\s](?:[^:]*[^:\s])?):[ \t](.*)", re.DOTALL)

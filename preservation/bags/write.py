@@ -116,7 +116,8 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _complete_digests(received: Received, data: Path, algorithms: tuple[str, ...]) -> FactFile[FileFact]:
-    """The inventory with exactly the plan's algorithms; what is missing is computed from the staged copy."""
+    """The inventory with the plan's algorithms and SHA-256; what is missing is computed from the staged copy."""
+    wanted = sorted({*algorithms, "sha256"})
 
     def complete() -> Iterator[FileFact]:
         for file in received.inventory:
@@ -125,12 +126,12 @@ def _complete_digests(received: Received, data: Path, algorithms: tuple[str, ...
             if size != file.size:
                 raise _changed(file.path, f"{file.size} bytes", "no file" if size is None else f"{size} bytes")
             known = file.digests
-            if not set(algorithms) <= set(known):
-                known = _hashes(path, {*algorithms, *known})
+            if not set(wanted) <= set(known):
+                known = _hashes(path, {*wanted, *known})
                 for name, digest in file.digests.items():
                     if known[name] != digest:
                         raise _changed(file.path, f"{name} {digest}", f"{name} {known[name]}")
-            yield replace(file, digests={name: known[name] for name in algorithms})
+            yield replace(file, digests={name: known[name] for name in wanted})
 
     return write_facts(received.submission.folder / "payload.jsonl", complete(), load_file)
 

@@ -209,3 +209,8 @@ def test_a_tar_of_tars_is_just_payload(tmp_path):
     with tarfile.open(fileobj=inner, mode="w") as out:
         out.addfile(tarfile.TarInfo("bagit.txt"))
     assert check_bag(pack(make_bag(tmp_path / "bag", {"data/in.tar": inner.getvalue()}), "tar")).valid
+
+
+@pytest.mark.timeout(20)
+def test_a_name_of_ten_thousand_folders(tmp_path):
+    assert codes(zip_with(tmp_path, ("data/" + "a/" * 30_000 + "x", b"x"))) == {"archive-path-unsafe"}

@@ -326,3 +326,9 @@ def test_a_path_longer_than_the_system_takes(tmp_path):
     report = check_bag(made)
     assert not report.valid
     assert {f.code for f in report.findings} <= {"folder-unreadable", "file-unreadable"}
+
+
+@pytest.mark.timeout(20)
+def test_endless_continuation_lines_take_no_endless_time(tmp_path):
+    made = make_bag(tmp_path / "bag", tags={"bag-info.txt": b"A: b\n" + b" x\n" * 500_000})
+    assert check_bag(made).valid

@@ -142,6 +142,13 @@ def test_missing_digests_are_computed_and_known_ones_proved(receive_files, plan_
     assert (bag / "manifest-md5.txt").read_bytes().count(b"\n") == 4
 
 
+def test_a_policy_without_sha256_still_gives_objects_their_sha256(receive_files, plan_for, tmp_path):
+    received = receive_files(PAGES)
+    written = write_bag(received, plan_for(received, algorithms=("sha512",)), destination=tmp_path / "b")
+    assert check_bag(written.path).algorithms == ("sha512",)
+    assert all(len(o.sha256) == 64 for o in written.objects)
+
+
 def test_changed_bytes_are_refused(receive_files, plan_for, tmp_path):
     received = receive_files(PAGES)
     (received.payload / "mets.xml").write_bytes(b"<METS/>")  # same length: seen only because md5 must be computed
