@@ -67,7 +67,8 @@ def repair_replica(
     """Bring back every altered or missing object, take out every unexpected one; keep what was there.
 
     `evidence` (one of its own for each try) and `spool` are folders in the workspace. Unreadable objects are left
-    alone: that is no evidence of damage. Stops at the first object that cannot be repaired for any reason but a missing donor.
+    alone: that is no evidence of damage. Stops at the first object that cannot be repaired for any reason but a
+    missing donor.
     Safe to run again with the same reports. Raises RepairFailed when a fresh object reads back wrongly,
     StorageError when the store itself gives up.
     """
