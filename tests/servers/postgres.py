@@ -6,6 +6,7 @@ Import the fixture `postgres` into a conftest; it gives a server on which `datab
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -29,7 +31,7 @@ PASSWORD = "mật:khẩu@/%40"  # with every character that breaks a badly built
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. `superuser` is a psycopg connection string without the database."""
+    """A running server, with the superuser `vankho`."""
 
     port: int
     folder: Path
@@ -37,8 +39,6 @@ class Server:
 
     def address(self, database: str, *, user: str = "vankho", password: str = PASSWORD) -> str:
         """The catalog address of a database here."""
-        from urllib.parse import quote
-
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def run(self, statement: str, *, database: str = "postgres") -> None:
@@ -73,8 +73,8 @@ def programs() -> Path | None:
 def postgres() -> Iterator[Server]:
     """One server for each test process."""
     found = programs()
-    if found is None:
-        cannot_run("PostgreSQL is not installed here (Debian: apt-get install postgresql)")
+    if found is None or not _can_run():
+        cannot_run("PostgreSQL is not installed here with its own user (Debian: apt-get install postgresql)")
         return
     folder = Path(tempfile.mkdtemp(prefix="vankho-pg-"))
     try:
@@ -85,6 +85,21 @@ def postgres() -> Iterator[Server]:
             _stop(server.process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _can_run() -> bool:
+    if os.geteuid() != 0:
+        return True
+    try:
+        pwd.getpwnam("postgres")
+    except KeyError:
+        return False
+    return True
+
+
+def _dies_with_us() -> list[str]:
+    """A test run that is killed leaves no server behind, where the system can arrange that."""
+    return ["setpriv", "--pdeathsig", "INT", "--"] if shutil.which("setpriv") else []
 
 
 def _account() -> dict[str, object]:
@@ -115,7 +130,7 @@ def _start(found: Path, folder: Path) -> Server:
     settings += ["fsync=off", "full_page_writes=off", "shared_buffers=32MB"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [found / "postgres", "-D", folder / "data", "-p", str(port)]
+            [*_dies_with_us(), found / "postgres", "-D", folder / "data", "-p", str(port)]
             + [word for setting in settings for word in ("-c", setting)],
             stdout=log,
             stderr=log,
