@@ -62,8 +62,6 @@ def _one_folder(full: bytes, prefix: bytes) -> Iterator[tuple[bytes, Listed]]:
         with os.scandir(full) as found:
             inside = [(_listed(entry, prefix), entry.path) for entry in found]
     except OSError as error:
-        if prefix == b"":
-            raise
         yield full, Listed(prefix[:-1], Kind.FOLDER, problem=error.strerror)
         return
     for listed, path in sorted(inside, key=lambda one: one[0].name + (b"/" if one[0].kind is Kind.FOLDER else b"")):

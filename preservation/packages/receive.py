@@ -10,7 +10,6 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import filterfalse
 from pathlib import Path
@@ -20,6 +19,7 @@ from preservation.facts import FileFact, Form
 from preservation.findings import Finding, Severity
 from preservation.inventory import load_file, write_facts
 from preservation.packages import names
+from preservation.packages.archives import counter, open_archive
 from preservation.packages.arrange import arrange
 from preservation.packages.checksum_lists import algorithms_in, perhaps_a_list
 from preservation.packages.copying import Inbox
@@ -27,7 +27,6 @@ from preservation.packages.entries import BadEntry, Entry, Kind, Notes
 from preservation.packages.folders import (
     Listed,
     as_entry,
-    changed,
     compare,
     list_folder,
     load_listed,
@@ -36,7 +35,7 @@ from preservation.packages.folders import (
 from preservation.packages.limits import Limits
 from preservation.packages.litter import Litter, is_litter
 from preservation.packages.received import Received
-from preservation.packages.submission import Submission, is_gzip
+from preservation.packages.submission import Submission
 from preservation.packages.tars import read_tar
 from preservation.packages.zips import check_zip, read_zip
 from preservation.progress import Progress
@@ -84,9 +83,10 @@ def receive(
 
 def _with_all(error: PackageUnreadable, work: _Work) -> PackageUnreadable:
     """The same refusal, with everything noticed before it and with the name of the package where no file is named."""
-    findings = [replace(finding, path=finding.path or work.submission.source.name) for finding in error.findings]
-    before = [finding for finding in work.notes.errors() if finding not in findings]
-    return PackageUnreadable([*findings, *before], detail=error.detail)
+    name = work.submission.source.name
+    findings = [replace(finding, path=finding.path or name) for finding in (*error.findings, *work.notes.errors())]
+    once = {(finding.code, finding.path): finding for finding in reversed(findings)}
+    return PackageUnreadable(list(reversed(once.values())), detail=error.detail)
 
 
 def _from_folder(work: _Work) -> Iterator[FileFact]:
@@ -134,12 +134,12 @@ def _look_over(listing: Iterable[Listed], work: _Work) -> int:
 
 
 def _from_zip(work: _Work) -> Iterator[FileFact]:
-    with _archive(work) as (file, size):
+    with open_archive(work.submission.source, notes=work.notes) as file:
         check_zip(file, limits=work.limits)
         total = sum(entry.size for entry in read_zip(file, limits=work.limits))
-        _check_room(work.submission.folder, min(total, work.limits.ratio * size + work.limits.ratio_from))
+        _check_room(work.submission.folder, min(total, work.limits.ratio * file.size + work.limits.ratio_from))
         work.progress.begin(STEP, total)
-        count = _counter(work, size)
+        count = counter(file.size, limits=work.limits)
 
         def moved(amount: int) -> None:
             work.progress.advance(amount)
@@ -149,10 +149,11 @@ def _from_zip(work: _Work) -> Iterator[FileFact]:
 
 
 def _from_tar(work: _Work) -> Iterator[FileFact]:
-    zipped = is_gzip(work.submission.source)
-    with _archive(work) as (file, size):
-        work.progress.begin(STEP, None if zipped else size)
-        entries = read_tar(file, zipped=zipped, limits=work.limits, counted=_counter(work, size))
+    with open_archive(work.submission.source, notes=work.notes) as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        work.progress.begin(STEP, None if zipped else file.size)
+        entries = read_tar(file, zipped=zipped, limits=work.limits, counted=counter(file.size, limits=work.limits))
         yield from _take_all(entries, work, algorithms=work.algorithms, moved=work.progress.advance)
 
 
@@ -223,73 +224,6 @@ def _take(
     with entry.pieces() as pieces:
         size, digests = inbox.write(path, pieces, algorithms=algorithms, moved=moved)
     return FileFact(path, size, digests, original_name=None if path.encode() == entry.name else entry.name)
-
-
-class _SourceFile:
-    """The producer's archive, read-only. An error of its disk is the package's, not ours."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self.before = _stamp(self._file.fileno())
-
-    def read(self, size: int = -1, /) -> bytes:
-        try:
-            return self._file.read(size)
-        except OSError as error:
-            raise _unreadable(error) from error
-
-    def seek(self, at: int, whence: int = 0, /) -> int:
-        return self._file.seek(at, whence)
-
-    def changed(self) -> bool:
-        return _stamp(self._file.fileno()) != self.before
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _stamp(descriptor: int) -> tuple[int, int, int]:
-    seen = os.fstat(descriptor)
-    return (seen.st_ino, seen.st_size, seen.st_mtime_ns)
-
-
-def _unreadable(error: OSError) -> PackageUnreadable:
-    message = say(
-        "This cannot be read ({problem}). Check the rights and the disk it is on.", problem=error.strerror or "?"
-    )
-    return PackageUnreadable([Finding("source-unreadable", Severity.ERROR, message)], detail=str(error))
-
-
-@contextmanager
-def _archive(work: _Work) -> Iterator[tuple[_SourceFile, int]]:
-    """The archive and its size in bytes; noticed when it changed while it was open."""
-    try:
-        file = _SourceFile(work.submission.source)
-    except OSError as error:
-        raise _unreadable(error) from error
-    with closing(file):
-        yield file, file.before[1]
-        if file.changed():
-            work.notes.add(changed(work.submission.source.name))
-
-
-def _counter(work: _Work, packed: int) -> Callable[[int], None]:
-    """Counts what comes out of an archive of `packed` bytes; raises PackageUnreadable past the limits."""
-    limits, out = work.limits, 0
-
-    def count(amount: int) -> None:
-        nonlocal out
-        out += amount
-        if out > limits.total_bytes or (out > limits.ratio_from and out > packed * limits.ratio):
-            message = say(
-                "The archive unpacks to far more than it should ({seen} bytes from {packed} bytes so far). "
-                "It was stopped: ask for the package as a folder.",
-                seen=out,
-                packed=packed,
-            )
-            raise PackageUnreadable([Finding("package-too-large", Severity.ERROR, message)])
-
-    return count
 
 
 def _check_room(folder: Path, needed: int) -> None:

@@ -119,12 +119,6 @@ def _form(source: Path) -> Form:
     raise _not_a_package(source)
 
 
-def is_gzip(source: Path) -> bool:
-    """Whether the file is gzipped, by its first bytes."""
-    with source.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
 def _is_tar_header(block: bytes) -> bool:
     try:
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from preservation.errors import PackageUnreadable
 from preservation.packages import Litter, claim, receive, release, sweep
 from preservation.progress import Silent
 
@@ -184,3 +185,20 @@ def test_the_progress_adds_up(make_folder, make_zip, make_tar, deliver):
         listener = When(sys.maxsize, lambda: None)
         assert deliver(source, progress=listener).errors == []
         assert listener.seen == 2 * MEBIBYTE + 7 + 32
+
+
+def test_an_archive_overwritten_so_that_it_cannot_be_read_on(deliver, make_tar):
+    path = make_tar({"a.tif": os.urandom(3 * MEBIBYTE)}, name="book.tgz")
+    delivery = deliver(path, progress=When(MEBIBYTE, lambda: path.write_bytes(b"")))
+    assert ("changed-while-read", "book.tgz") in delivery.errors
+
+
+@pytest.mark.parametrize("form", ["folder", "tar"])
+def test_a_source_that_is_gone_after_it_was_claimed(tmp_path, make_folder, make_tar, form):
+    source = {"folder": make_folder, "tar": make_tar}[form]({"a.tif": b"a"})
+    submission = claim(source, staging=tmp_path / "staging", submission_id="s")
+    source.rename(tmp_path / "unplugged")
+    with pytest.raises(PackageUnreadable) as error:
+        receive(submission, algorithms=frozenset(), litter=Litter.KEEP, progress=Silent())
+    assert [finding.path for finding in error.value.findings] == [source.name]
+    release(submission)
