@@ -55,7 +55,7 @@ def _judge(path: Path, view: BagView, notes: Notes, progress: Progress) -> BagRe
     _judge_listing(bag, payload)
     _judge_tag_listing(bag, payload, tags)
     _judge_bag_info(bag, bag_info)
-    progress.begin("check bag", sum(view.sizes))
+    progress.begin("check the bag", sum(view.sizes))
     tally = _compare(view, payload, tags, notes, progress)
     return _report(path, declared.version, bag_info, payload, tally, view.payload(), notes)
 
@@ -218,7 +218,8 @@ def _report(
         path=path,
         version=version,
         complete=notes.complete,
-        valid=notes.valid,
+        valid=notes.valid
+        and tally.matched == standing[0],  # proof for every file, not only the absence of complaints
         checked=tally.checked,
         matched=tally.matched,
         algorithms=tuple(manifest.algorithm for manifest in manifests),

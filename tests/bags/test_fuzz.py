@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from preservation.bags.check import check_bag
 from preservation.bags.write import write_bag
 from tests.bags.bag_maker import make_bag
+from tests.bags.received_maker import a_plan, received_package
 from tests.bags.test_archives import pack
 
 TAGS = ("bagit.txt", "bag-info.txt", "fetch.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "manifest-md5.txt")
@@ -21,7 +22,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=150, deadline=None)
 @given(path=st.sampled_from(TAGS), content=st.lists(PIECES | st.binary(max_size=8), max_size=12).map(b"".join))
 def test_any_tag_file_gets_an_answer(path, content):
     with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +34,7 @@ def test_any_tag_file_gets_an_answer(path, content):
         assert not (report.valid and guarded and content != before)
 
 
-@settings(max_examples=150, deadline=5000)
+@settings(max_examples=150, deadline=None)
 @given(
     form=st.sampled_from(["zip", "tar", "tar.gz"]),
     edits=st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4),
@@ -54,14 +55,12 @@ NAMES = st.text(
 ).filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)
 
 
-@settings(max_examples=60, deadline=5000)
+@settings(max_examples=60, deadline=None)
 @given(names=st.lists(NAMES, min_size=1, max_size=5, unique=True))
 def test_any_name_survives_writer_and_checker(names):
-    from tests.bags.conftest import plan_for, receive_files
-
     with tempfile.TemporaryDirectory() as folder:
-        received = receive_files.__wrapped__(Path(folder))({name: name.encode() for name in names})
-        plan = plan_for.__wrapped__()(received)
+        received = received_package(Path(folder) / "s", {name: name.encode() for name in names})
+        plan = a_plan(received)
         report = check_bag(write_bag(received, plan, destination=Path(folder) / "bag").path)
         assert report.valid, report.findings
         assert report.matched == len(names)

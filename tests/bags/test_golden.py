@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from preservation.bags import check
 from preservation.bags.check import check_bag
 from tests.bags.bag_maker import DECLARED, digest, lines, make_bag
 
@@ -332,3 +333,13 @@ def test_a_path_longer_than_the_system_takes(tmp_path):
 def test_endless_continuation_lines_take_no_endless_time(tmp_path):
     made = make_bag(tmp_path / "bag", tags={"bag-info.txt": b"A: b\n" + b" x\n" * 500_000})
     assert check_bag(made).valid
+
+
+def test_valid_rests_on_proof_not_on_silence(tmp_path, monkeypatch):
+    """Should a later change lose files on the way to the comparison, nobody complains, and the bag is not valid."""
+    made = make_bag(tmp_path / "bag")
+    real = check._read_all
+    monkeypatch.setattr(check, "_read_all", lambda view, wanted: list(real(view, wanted))[:-1])
+    report = check_bag(made)
+    assert report.findings == ()
+    assert not report.valid

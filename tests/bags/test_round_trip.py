@@ -108,6 +108,7 @@ def test_awkward_names_survive(name, receive_files, plan_for, tmp_path):
     assert second_opinion(bag).valid is not False  # it misreads some of them, and its "invalid" must not stop us
 
 
+@pytest.mark.corpora
 def test_premis_is_valid_and_complete(written, corpora):
     schema = etree.XMLSchema(etree.parse(corpora("schemas") / "premis-v3-0.xsd"))
     document = etree.parse(written.path / "metadata" / "premis.xml")
