@@ -50,8 +50,8 @@ def read_manifests(bag: Bag, kind: str) -> list[Manifest]:
     """All manifests of one kind: "manifest" (payload) or "tagmanifest"."""
     manifests: list[Manifest] = []
     missing: set[str] = set()
-    for name in sorted(bag.view.files):
-        match = re.fullmatch(rf"{kind}-([^/]*)\.txt", name, re.IGNORECASE)
+    for name in sorted(path for path in bag.view.files if "/" not in path):
+        match = re.fullmatch(rf"{kind}-(.*)\.txt", name, re.IGNORECASE | re.DOTALL)
         if match is None:
             continue
         if match[1] in _HEX_LENGTH and name.startswith(f"{kind}-"):

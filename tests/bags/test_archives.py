@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from preservation.bags import check
 from preservation.bags.check import check_bag
 from preservation.errors import PackageUnreadable
 from tests.bags.bag_maker import make_bag
@@ -214,3 +215,29 @@ def test_a_tar_of_tars_is_just_payload(tmp_path):
 @pytest.mark.timeout(20)
 def test_a_name_of_ten_thousand_folders(tmp_path):
     assert codes(zip_with(tmp_path, ("data/" + "a/" * 30_000 + "x", b"x"))) == {"archive-path-unsafe"}
+
+
+def test_unreadable_is_not_damaged(tmp_path):
+    """The ZIP's own checksum stops the reading: nothing is said about the bytes of the file itself."""
+    bag = make_bag(tmp_path / "bag", PAYLOAD)
+    with zipfile.ZipFile(tmp_path / "bag.zip", "w", zipfile.ZIP_STORED) as out:
+        for path in sorted(p for p in bag.rglob("*") if p.is_file()):
+            out.write(path, path.relative_to(bag).as_posix())
+    raw = bytearray((tmp_path / "bag.zip").read_bytes())
+    raw[raw.find(b"II*\x00") + 4] ^= 1
+    (tmp_path / "bag.zip").write_bytes(raw)
+    assert [(f.code, f.path) for f in check_bag(tmp_path / "bag.zip").findings] == [
+        ("file-unreadable", "data/Ảnh/Nguyễn.tif")
+    ]
+
+
+def test_a_file_that_shrinks_after_the_look_is_unreadable_too(tmp_path, monkeypatch):
+    bag = make_bag(tmp_path / "bag", PAYLOAD)
+    real = check.read_manifests
+
+    def meanwhile(*args):
+        os.truncate(bag / "data/b.txt", 1)
+        return real(*args)
+
+    monkeypatch.setattr(check, "read_manifests", meanwhile)
+    assert [(f.code, f.path) for f in check_bag(bag).findings] == [("file-unreadable", "data/b.txt")]
