@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORPORA ?= $(VANKHO_CORPORA)
 
-.PHONY: help demo test lint types imports install install-dev clean
+.PHONY: help demo test bench-wait lint types imports install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
@@ -41,6 +41,9 @@ demo: $(BIN)/.installed
 test: $(BIN)/.installed-dev .venv-ministack/.installed
 	tests/servers/install.sh
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench-wait: $(BIN)/.installed
+	$(BIN)/python -m bench.prefect_wait
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .
