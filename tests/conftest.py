@@ -35,3 +35,14 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return unpacked[name]
 
     return unpack
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep tests of one server in one process (`xdist_group`): xdist 3.8 sets an id that pytest 9.2 no longer reads."""
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for item in items:
+        group = item.get_closest_marker("xdist_group")
+        if group is not None and not item.nodeid.endswith(f"@{group.args[0]}"):
+            item._id = type(item._id).parse(f"{item.nodeid}@{group.args[0]}")
