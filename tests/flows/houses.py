@@ -63,6 +63,10 @@ class House:
     def store_folder(self, name: str) -> Path:
         return self.folder / self.stores[name]["path"]
 
+    @property
+    def evidence_folder(self) -> Path:
+        return self.folder / "evidence"
+
     def leftovers(self) -> list[str]:
         """What stands in the workspace's rooms for work in progress; nothing should, when nothing runs."""
         return sorted(

@@ -251,7 +251,7 @@ def test_a_large_batch_stays_within_the_steps_that_prefect_can_carry(workspace: 
         names.append(name)
         return plain_step(name, work, *args, **kwargs)
 
-    sources = [str(tmp_path / str(number)) for number in range(1060)]
+    sources = [str(tmp_path / str(number)) for number in range(130)]
     done = ingest_batch(workspace, sources, step=counted)
     assert [each.source for each in done] == sources
     assert 1 < len(names) <= STEPS_PER_RUN

