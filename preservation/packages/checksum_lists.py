@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -60,16 +61,18 @@ class Unreadable:
 
 def surely_a_list(path: str) -> bool:
     """Whether the name says that this is a checksum list (`SHA256SUMS`, `box1.md5`, `checksums.csv`)."""
-    name = PurePosixPath(path).name
+    name = path.rpartition("/")[2]
     return not name.lower().endswith(_SIGNATURES) and bool(_SURE_SUFFIX.search(name) or _SURE_NAME.match(name))
 
 
 def perhaps_a_list(path: str) -> bool:
     """Whether the name is one that checksum lists sometimes have (`0001_manifest.txt`); its content decides."""
-    name = PurePosixPath(path)
-    if surely_a_list(path):
-        return True
-    return name.suffix.lower() in _TEXT_SUFFIXES and bool(_PERHAPS.search(name.name))
+    name = path.rpartition("/")[2]
+    if not name.isascii():
+        name = unicodedata.normalize("NFC", name)
+    if _PERHAPS.search(name) is None:  # nearly every name ends here, and this is asked of every one
+        return False
+    return surely_a_list(path) or PurePosixPath(name).suffix.lower() in _TEXT_SUFFIXES
 
 
 def is_a_list(path: Path, *, name: str) -> bool:

@@ -149,7 +149,15 @@ def test_names_that_say_it(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["0001_manifest.txt", "hashes.csv", "Mã băm.csv", "delivery-md5-list.txt", "fixity.txt"]
+    "name",
+    [
+        "0001_manifest.txt",
+        "hashes.csv",
+        "Mã băm.csv",
+        "Ma\u0303 ba\u0306m.csv",
+        "delivery-md5-list.txt",
+        "fixity.txt",
+    ],
 )
 def test_names_that_may_say_it(tmp_path, name):
     assert perhaps_a_list(name) and not surely_a_list(name)

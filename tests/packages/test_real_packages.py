@@ -6,8 +6,9 @@ import hashlib
 
 import pytest
 
+from preservation.bags.check import check_bag
 from preservation.findings import Severity
-from preservation.packages import check_supplied
+from preservation.packages import check_supplied, supplied_from_bag
 from preservation.progress import Silent
 
 pytestmark = pytest.mark.corpora
@@ -54,3 +55,16 @@ def test_the_newspaper_whose_list_names_absent_images(corpora, deliver):
 def test_the_newspaper_without_a_list(corpora, deliver):
     received = deliver(corpora("scanned-packages") / "1497608_newspaper_armeteufel_1904-01-17").received
     assert check_supplied(received, progress=Silent()).kind == "none"
+
+
+def test_what_the_given_bags_supplied(corpora, deliver):
+    absent = {}
+    for bag in sorted(path.parent for path in corpora("scanned-packages").glob("*/bagit.txt")):
+        supplied = supplied_from_bag(check_bag(deliver(bag).received.given_tags))
+        assert (supplied.kind, supplied.algorithms, supplied.lists) == ("bag", ("sha512",), ("manifest-sha512.txt",))
+        assert supplied.checked == supplied.matched > 0
+        absent[bag.name] = supplied.absent
+    assert len(absent) == 6
+    assert {name: files for name, files in absent.items() if files} == {
+        "SBB0000F29300010000": ("data/OCR-D-IMG/FILE_0001_IMAGE.tif",)
+    }
