@@ -118,7 +118,7 @@ class LocalStore:
         with self._explained(prefix), suppress(FileNotFoundError):
             top = self._folder(prefix.split("/")[:-1])
             try:
-                for _, _, names, folder in os.fwalk(".", dir_fd=top, follow_symlinks=False):
+                for _, _, names, folder in os.fwalk(".", dir_fd=top, onerror=_raise):
                     dropped += sum(_drop_old(name, folder, started_before.timestamp()) for name in names)
             finally:
                 os.close(top)
@@ -240,6 +240,10 @@ def _stands(name: str, folder: int) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _drop_old(name: str, folder: int, before: float) -> bool:

@@ -23,7 +23,7 @@ from storage_adapters import s3_probing
 from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable, already_exists, not_found, place
 from storage_adapters.keys import check_key, check_prefix
 from storage_adapters.s3_errors import ERRORS, explain_s3_errors, status_of
-from storage_adapters.s3_reading import OpenedBody, whole_sha256
+from storage_adapters.s3_reading import OpenedBody, length_of, whole_sha256
 from storage_adapters.settings import S3Settings
 from storage_adapters.store import Capabilities, ObjectStat, Reader
 from storage_adapters.verifying import VerifyingReader
@@ -63,7 +63,8 @@ class S3Store:
         check_key(key)
         with self._asking(key):
             answer = self._client.get_object(Bucket=self._bucket, Key=key)
-        with closing(OpenedBody(answer, store=self.name, key=key, settings=self._settings)) as body:
+            body = OpenedBody(answer, store=self.name, key=key, settings=self._settings)
+        with closing(body):
             yield body
 
     def stat(self, key: str) -> ObjectStat:
@@ -73,7 +74,7 @@ class S3Store:
         if answer is None:
             self._refuse_missing_bucket()
             raise not_found(self.name, key)
-        return ObjectStat(key, int(answer["ContentLength"]), self._checksums(answer))
+        return ObjectStat(key, length_of(answer), self._checksums(answer))
 
     def list(self, prefix: str) -> Iterator[ObjectStat]:
         """See Store.list. Holds one page in memory; a list that is cut or out of order raises."""
@@ -184,13 +185,15 @@ class S3Store:
         """The answer to HEAD, None when nothing stands there."""
         with self._asking(key):
             try:
-                return self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+                answer = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
             except ClientError as error:
                 if status_of(error) == 404:
                     return None
                 # An answer to HEAD has no body, so it cannot say why; a list that fails the same way can.
                 self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
                 raise
+            length_of(answer)
+            return answer
 
     def _refuse_missing_bucket(self) -> None:
         """HEAD says 404 for a missing bucket too, and an audit must not take that for missing objects."""
@@ -212,7 +215,7 @@ class S3Store:
     def _look_after(self, key: str, size: int) -> None:
         """Where the service keeps no checksum, at least the size must be right; else take the object away again."""
         answer = self._head(key)
-        seen = None if answer is None else int(answer["ContentLength"])
+        seen = None if answer is None else length_of(answer)
         if seen == size:
             return
         if seen is not None:

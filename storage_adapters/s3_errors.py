@@ -111,6 +111,7 @@ def _answered(error: boto.ClientError, code: str, status: int, *, store: str, se
         (code in _FULL or status == 507, lambda: _full(store)),
         (code in _NO_RIGHTS, lambda: _no_rights(store, settings)),
         (code in _CHANGED, lambda: _changed(store)),
+        (code == "InvalidObjectState", lambda: _in_cold_storage(store)),
         (code in _BAD_NAME, lambda: _bad_name(store)),
         (code in _BUSY or (status >= 500 and status != 501) or status == 429, lambda: _busy(store)),
         (status in {401, 403}, lambda: _no_rights(store, settings)),
@@ -263,6 +264,17 @@ def _changed(store: str) -> _Meaning:
         StorageUnavailable,
         say("Bytes changed on the way to the store “{store}”; it noticed and kept nothing.", store=store),
         say("Run the same command again. If it happens again, look at the network between here and the store."),
+    )
+
+
+def _in_cold_storage(store: str) -> _Meaning:
+    return (
+        StorageDenied,
+        say(
+            "The store “{store}” has moved this object to cold storage, from which it cannot be read at once.",
+            store=store,
+        ),
+        say("Have the object restored by whoever runs the store, then try again."),
     )
 
 

@@ -9,6 +9,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.parsers import ResponseParserError
+
 from storage_adapters.errors import StorageUnavailable, place
 from storage_adapters.s3_errors import explain_s3_errors
 from storage_adapters.settings import S3Settings
@@ -20,7 +22,7 @@ class OpenedBody:
 
     def __init__(self, answer: Mapping[str, Any], *, store: str, key: str, settings: S3Settings) -> None:
         self._body = answer["Body"]
-        self._left = int(answer["ContentLength"])
+        self._left = length_of(answer)
         self._store = store
         self._key = key
         self._settings = settings
@@ -45,6 +47,13 @@ class OpenedBody:
     def close(self) -> None:
         """Give the connection back, or drop it when the body was not read to its end."""
         self._body.close()
+
+
+def length_of(answer: Mapping[str, Any]) -> int:
+    """The length that the service announced. Raises ResponseParserError without one: its end could not be known."""
+    if "ContentLength" not in answer:
+        raise ResponseParserError("the answer has no Content-Length")
+    return int(answer["ContentLength"])
 
 
 def whole_sha256(answer: Mapping[str, Any]) -> str | None:

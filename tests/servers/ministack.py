@@ -18,7 +18,7 @@ import boto3
 from storage_adapters.settings import S3Settings
 from tests.servers.processes import free_port, running
 
-_ROOT = {
+ROOT = {
     "aws_access_key_id": "vankho-root",
     "aws_secret_access_key": "vankho-root-secret",
     "region_name": "us-east-1",
@@ -42,8 +42,8 @@ def ministack(command: Path, folder: Path, *, bucket: str = "vankho") -> Iterato
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(folder),
         "AUTH": "true",
-        "AWS_ACCESS_KEY_ID": _ROOT["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": _ROOT["aws_secret_access_key"],
+        "AWS_ACCESS_KEY_ID": ROOT["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": ROOT["aws_secret_access_key"],
         "BIND_HOST": "127.0.0.1",  # its default is every interface
         "GATEWAY_PORT": str(port),
         "S3_PERSIST": "1",
@@ -52,13 +52,13 @@ def ministack(command: Path, folder: Path, *, bucket: str = "vankho") -> Iterato
     }
     url = f"http://127.0.0.1:{port}"
     with running([str(command)], port=port, log=folder / "ministack.log", env=env):
-        iam = boto3.client("iam", endpoint_url=url, **_ROOT)
+        iam = boto3.client("iam", endpoint_url=url, **ROOT)
         iam.create_user(UserName="vankho")
         key = iam.create_access_key(UserName="vankho")["AccessKey"]
         everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
         iam.put_user_policy(UserName="vankho", PolicyName="s3", PolicyDocument=policy)
-        boto3.client("s3", endpoint_url=url, **_ROOT).create_bucket(Bucket=bucket)
+        boto3.client("s3", endpoint_url=url, **ROOT).create_bucket(Bucket=bucket)
         yield S3Settings(
             bucket=bucket,
             endpoint_url=url,
