@@ -6,6 +6,7 @@ The Vietnamese stands in a Babel catalog, `locale/vi/LC_MESSAGES/vankho.po`; a t
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -17,13 +18,16 @@ LANGUAGES = ("en", "vi")
 
 
 def choose_language(asked: str | None = None, environment: Mapping[str, str] | None = None) -> str:
-    """`en` or `vi`: what was asked for, else VANKHO_LANG, else the locale, else English."""
+    """`en` or `vi`: what was asked for, else VANKHO_LANG, else the locale, else English.
+
+    Of the locale's variables the first that is set counts, as POSIX has it: LC_ALL, LC_MESSAGES, LANG.
+    """
     env = os.environ if environment is None else environment
-    for wish in (asked, env.get("VANKHO_LANG"), env.get("LC_ALL"), env.get("LC_MESSAGES"), env.get("LANG")):
-        if wish and wish[:2].lower() in LANGUAGES:
-            return wish[:2].lower()
-        if wish and wish not in ("C", "POSIX") and not wish.startswith("C."):
-            break
+    locale = env.get("LC_ALL") or env.get("LC_MESSAGES") or env.get("LANG")
+    for wish in (asked, env.get("VANKHO_LANG"), locale):
+        language = re.split("[-_.@]", wish or "")[0].lower()
+        if language in LANGUAGES:
+            return language
     return "en"
 
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from apps.cli.usage import METAVARS, context_in
 from wording import Message
 from wording.translate import translate
 
 
 def in_language(command: Any, language: str) -> Any:  # noqa: ANN401 - see above
     """The same command with its help translated."""
+    context = context_in(language)
     for each in every_command(command):
+        each.context_class = context
         each.help = _translated(each.help, language)
+        for metavar in ("options_metavar", "subcommand_metavar"):
+            if getattr(each, metavar, None) in METAVARS:
+                setattr(each, metavar, _translated(getattr(each, metavar), language))
         each.short_help = each.help  # given, it is shown whole in the list of commands; made by click, it is cut
         for parameter in each.params:
             if isinstance(getattr(parameter, "help", None), str):
