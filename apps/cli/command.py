@@ -1,6 +1,7 @@
 """One decorator makes a command: it adds the options every command has, prints the answer, and sets the exit code.
 
 Exit codes: 0 all well, 1 something was found, 2 wrong usage or policy, 3 the system failed, 130 interrupted.
+Commands import what they run when they run, so that help and small questions wait for nothing they do not need.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,20 +23,44 @@ from apps.cli import screen
 from apps.cli.answer import Answer
 from flows.failures import as_finding
 from flows.outcomes import Verdict
-from flows.settings import SETTINGS_FILE
-from flows.workspace import Workspace, open_workspace
 from preservation.errors import PackageError, PolicyError, PreservationError, UsageError
 from wording import Explained, say
-from wording.translate import LANGUAGES, choose_language
+from wording.translate import choose_language
+
+if TYPE_CHECKING:
+    from flows.workspace import Workspace
 
 INTERRUPTED = 130  # as shells have it for a program ended by Ctrl-C
 
+
+class Language(StrEnum):
+    """What messages and help are written in."""
+
+    EN = "en"
+    VI = "vi"
+
+
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", envvar="VANKHO_WORKSPACE", help="Folder of the workspace.", show_default=False),
+    typer.Option(
+        "--workspace",
+        "-w",
+        metavar="DIR",
+        help="Folder of the workspace; else VANKHO_WORKSPACE, else the current folder.",
+        show_default=False,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.", show_default=False)]
-LanguageOption = Annotated[str | None, typer.Option("--lang", help="Language: en or vi.", show_default=False)]
+LanguageOption = Annotated[Language | None, typer.Option("--lang", help="Language: en or vi.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that may stand before the command as well as after it."""
+
+    workspace: Path | None = None
+    as_json: bool = False
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +74,8 @@ class Session:
     @contextmanager
     def open(self) -> Iterator[Workspace]:
         """The workspace, with a bar on the screen while a person watches. Raises PolicyError when there is none."""
+        from flows.workspace import open_workspace
+
         with (
             screen.progress(wanted=not self.as_json, language=self.language) as progress,
             open_workspace(self.folder, progress=progress) as workspace,
@@ -56,10 +84,13 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        """The folder named, else the current one when it is a workspace. Raises UsageError."""
-        if self.workspace is not None:
-            return self.workspace
-        if (Path.cwd() / SETTINGS_FILE).is_file():
+        """The folder named, else VANKHO_WORKSPACE, else the current one when it is a workspace. Raises UsageError."""
+        from flows.settings import SETTINGS_FILE
+
+        named = self.workspace or os.environ.get("VANKHO_WORKSPACE")
+        if named:
+            return Path(named)
+        if Path(SETTINGS_FILE).is_file():
             return Path.cwd()
         raise UsageError(
             say("No workspace was named, and the current folder is none."),
@@ -72,8 +103,16 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
     """Register a function `(session, ...) -> Answer` as a command of the app."""
 
     def register(ask: Callable[..., Answer]) -> Callable[..., None]:
-        def run(workspace: Path | None, as_json: bool, lang: str | None, **asked: Any) -> None:  # noqa: ANN401
-            session = Session(workspace, as_json, _language(lang))
+        def run(
+            context: typer.Context,
+            workspace: Path | None,
+            as_json: bool,
+            lang: Language | None,
+            **asked: Any,  # noqa: ANN401 - the command's own parameters
+        ) -> None:
+            before = context.obj if isinstance(context.obj, Common) else Common()
+            language = choose_language(lang or before.language)
+            session = Session(workspace or before.workspace, as_json or before.as_json, language)
             raise typer.Exit(_carried_out(ask, session, asked))
 
         run.__name__, run.__doc__ = ask.__name__, ask.__doc__
@@ -81,6 +120,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
         common = [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
             for key, default, annotation in (
+                ("context", inspect.Parameter.empty, typer.Context),
                 ("workspace", None, WorkspaceOption),
                 ("as_json", False, JsonOption),
                 ("lang", None, LanguageOption),
@@ -93,12 +133,6 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
         return run
 
     return register
-
-
-def _language(asked: str | None) -> str:
-    if asked is not None and asked not in LANGUAGES:
-        raise typer.BadParameter(", ".join(LANGUAGES), param_hint="--lang")
-    return choose_language(asked)
 
 
 def _carried_out(ask: Callable[..., Answer], session: Session, asked: dict[str, Any]) -> int:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apps.cli import shapes
-from apps.cli.answer import Answer, Line, Table
+from apps.cli.answer import Answer, Cell, Line, Table
 from apps.cli.command import Session, command
-from flows.audit import Audited, audit
 from flows.outcomes import worst_of
-from flows.reconcile import reconcile
-from flows.repair import RepairedReplica, repair
-from flows.replicate import replicate
-from flows.restore import restore
-from flows.run import carry_out
-from flows.workspace import Workspace
 from preservation.errors import UsageError
-from preservation.facts import Grade
-from preservation.replicas.verify import ReplicaReport
+from preservation.facts import Grade, Outcome
 from wording import say
+
+if TYPE_CHECKING:
+    from flows.audit import Audited
+    from flows.repair import RepairedReplica
+    from flows.workspace import Workspace
+    from preservation.replicas.verify import ReplicaReport
 
 References = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID...]", help="AIPs, by identifier or its beginning; all when none is named."),
+    typer.Argument(metavar="ID", help="AIPs, by identifier or its beginning; all when none is named."),
 ]
 StoreOption = Annotated[str | None, typer.Option("--store", help="Only this store.", show_default=False)]
 
@@ -59,6 +58,9 @@ def prove(
     every: Annotated[bool, typer.Option("--all", help="Every copy of every AIP.", show_default=False)] = False,
 ) -> Answer:
     """Prove copies: read every byte back (or ask for less), and say what is intact, damaged or unreadable."""
+    from flows.audit import audit
+    from flows.run import carry_out
+
     if references and every:
         raise UsageError(say("--all and identifiers were both given."), next_step=say("Leave out one of them."))
     with session.open() as workspace:
@@ -69,32 +71,41 @@ def prove(
             store=known_store(workspace, store),
             evidence=evidence.value,
         )
-    lines: list[Line] = [_audit_sentence(done), _audit_table(done)]
+    data = [_report_json(each.report, session.language) for each in done]
+    return Answer(data, _audit_lines(done, session.language), worst_of(done))
+
+
+def _audit_lines(done: list[Audited], language: str) -> list[Line]:
+    """How many copies of each store are intact; each one that is not, with what was seen; what to do next."""
+    if not done:
+        return [say("There is no copy to audit.")]
+    outcomes = Counter((each.report.store, each.word) for each in done)
+    stores = sorted({store for store, _ in outcomes})
+    rows: list[tuple[Cell, ...]] = [
+        (store, *(outcomes[store, word] for word in (Outcome.INTACT, Outcome.DAMAGED, Outcome.UNREADABLE)))
+        for store in stores
+    ]
+    lines: list[Line] = [Table((say("Store"), say("Intact"), say("Damaged"), say("Unreadable")), rows)]
     for each in done:
-        lines += shapes.finding_lines(each.report.findings, session.language)
-    return Answer([_report_json(each.report, session.language) for each in done], lines, worst_of(done))
+        if each.report.outcome is not Outcome.INTACT:
+            lines.append(_copy_line(each.report.identifier, each.report.version, each.report.store, each.word))
+        lines += shapes.finding_lines(each.report.findings, language)
+    words = {each.report.outcome for each in done}
+    if Outcome.DAMAGED in words:
+        lines.append(say("Next: `vankho repair` brings damaged copies back from proved ones."))
+    if Outcome.UNREADABLE in words:
+        lines.append(say("Unreadable is no evidence of damage. See to the store, then audit again."))
+    return lines
 
 
-def _audit_sentence(done: list[Audited]) -> Line:
-    words = [each.report.outcome.value for each in done]
+def _copy_line(identifier: str, version: int, store: str, word: str) -> Line:
     return say(
-        "{copies} copies audited: {intact} intact, {damaged} damaged, {unreadable} unreadable.",
-        copies=len(words),
-        intact=words.count("intact"),
-        damaged=words.count("damaged"),
-        unreadable=words.count("unreadable"),
+        "{identifier} version {version} in {store}: {outcome}",
+        identifier=identifier,
+        version=version,
+        store=store,
+        outcome=shapes.outcome(word),
     )
-
-
-def _audit_table(done: list[Audited]) -> Table:
-    headings = (say("AIP"), say("Version"), say("Store"), say("Outcome"), say("Objects"), say("Not intact"))
-    rows = []
-    for each in done:
-        counts, report = each.report.counts, each.report
-        wrong = sum(counts.values()) - counts["intact"]
-        word = shapes.outcome(report.outcome.value)
-        rows.append((report.identifier, report.version, report.store, word, sum(counts.values()), wrong))
-    return Table(headings, rows)
 
 
 def _report_json(report: ReplicaReport, language: str) -> dict[str, Any]:
@@ -111,6 +122,9 @@ def _report_json(report: ReplicaReport, language: str) -> dict[str, Any]:
 
 def copy(session: Session, references: References = None) -> Answer:
     """Make the copies that policy asks for and that are missing, and prove them."""
+    from flows.replicate import replicate
+    from flows.run import carry_out
+
     with session.open() as workspace:
         done = carry_out(workspace, replicate, references=references or [])
     lines: list[Line] = []
@@ -142,6 +156,9 @@ def copy(session: Session, references: References = None) -> Answer:
 
 def mend(session: Session, references: References = None) -> Answer:
     """Bring damaged copies back from a copy that is proved now; keep the damaged bytes as evidence."""
+    from flows.repair import repair
+    from flows.run import carry_out
+
     with session.open() as workspace:
         done = carry_out(workspace, repair, references=references or [])
     lines: list[Line] = [] if done else [say("No copy is known to be damaged.")]
@@ -151,15 +168,7 @@ def mend(session: Session, references: References = None) -> Answer:
 
 
 def _repair_lines(each: RepairedReplica, language: str) -> list[Line]:
-    lines: list[Line] = [
-        say(
-            "{identifier} version {version} in {store}: {outcome}",
-            identifier=each.version.identifier,
-            version=each.version.version,
-            store=each.store,
-            outcome=shapes.outcome(each.word),
-        )
-    ]
+    lines: list[Line] = [_copy_line(each.version.identifier, each.version.version, each.store, each.word)]
     if each.repaired is not None:
         lines += [
             say("  {path} brought back from {donor}", path=path, donor=donor)
@@ -195,6 +204,9 @@ def give_back(
     ] = None,
 ) -> Answer:
     """Give an AIP back as a bag, every byte checked on the way."""
+    from flows.restore import restore
+    from flows.run import carry_out
+
     with session.open() as workspace:
         done = carry_out(
             workspace,
@@ -232,6 +244,9 @@ def give_back(
 
 def compare(session: Session, store: StoreOption = None) -> Answer:
     """Compare the catalog with what the stores list, in both directions. Changes nothing."""
+    from flows.reconcile import reconcile
+    from flows.run import carry_out
+
     with session.open() as workspace:
         done = carry_out(workspace, reconcile, store=known_store(workspace, store))
     lines: list[Line] = []

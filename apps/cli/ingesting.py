@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from apps.cli import shapes
 from apps.cli.answer import Answer, Line
 from apps.cli.command import Session, command
+from apps.cli.viewing import standing_of
 from apps.cli.workspace_files import SETTINGS_TEXT
-from flows.ingest import Ingested, ingest, ingest_batch
 from flows.outcomes import worst_of
-from flows.run import carry_out
-from flows.settings import SETTINGS_FILE
-from flows.workspace import open_workspace
 from preservation.errors import UsageError
 from wording import say
+
+if TYPE_CHECKING:
+    from flows.ingest import Ingested
+    from flows.workspace import Workspace
 
 PolicyOption = Annotated[
     str | None, typer.Option("--policy", help="Policy to accept and keep by.", show_default=False)
@@ -35,6 +39,9 @@ def register(app: typer.Typer) -> None:
 
 def init(_session: Session, folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")]) -> Answer:
     """Make a workspace: settings, an empty catalog and one local store."""
+    from flows.settings import SETTINGS_FILE
+    from flows.workspace import open_workspace
+
     settings = folder / SETTINGS_FILE
     if settings.exists():
         raise UsageError(
@@ -52,29 +59,68 @@ def init(_session: Session, folder: Annotated[Path, typer.Argument(metavar="DIR"
     lines: list[Line] = [
         say("Workspace made in {folder}.", folder=folder),
         say("Next: set up your stores in {file}, then run", file=settings),
-        f"  vankho --workspace {folder} store check primary",
-        f"  vankho --workspace {folder} ingest PATH...",
+        f"  vankho --workspace {shlex.quote(str(folder))} store check primary",
+        f"  vankho --workspace {shlex.quote(str(folder))} ingest PATH...",
     ]
     return Answer({"workspace": str(folder.resolve()), "settings": str(settings.resolve()), "stores": stores}, lines)
 
 
 def take_in(
     session: Session,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Packages: folders, ZIP, tar or bags.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Packages: folders, ZIP, tar or bags.")],
     policy: PolicyOption = None,
     collection: CollectionOption = None,
 ) -> Answer:
     """Take packages in: check, identify, bag, copy to every store and prove every copy."""
+    from flows.ingest import ingest, ingest_batch
+    from flows.run import carry_out
+
+    sources = [_settled(path) for path in paths]
     with session.open() as workspace:
-        if len(paths) == 1:
-            done = [carry_out(workspace, ingest, source=paths[0], policy=policy, collection=collection)]
+        if len(sources) == 1:
+            done = [carry_out(workspace, ingest, source=sources[0], policy=policy, collection=collection)]
         else:
-            done = carry_out(workspace, ingest_batch, sources=paths, policy=policy, collection=collection)
-    return Answer(
-        [ingested_json(each, session.language) for each in done],
-        [line for each in done for line in ingested_lines(each, session.language)],
-        worst_of(done),
-    )
+            done = carry_out(workspace, ingest_batch, sources=sources, policy=policy, collection=collection)
+        lines = [line for each in done for line in ingested_lines(each, session.language)]
+        lines += _in_all(workspace, done)
+    return Answer([ingested_json(each, session.language) for each in done], lines, worst_of(done))
+
+
+def _settled(path: str) -> str:
+    """The path as it will be recorded: absolute and without `..`; its last name stays, be it a link's."""
+    given = Path(path)
+    return str(given.resolve() if given.name in ("", "..") else given.parent.resolve() / given.name)
+
+
+def _in_all(workspace: Workspace, done: Sequence[Ingested]) -> list[Line]:
+    """The outcomes of several packages counted, and a word when policy asks for more than there is now."""
+    lines: list[Line] = []
+    outcomes = Counter(each.outcome for each in done)
+    if len(done) > 1:
+        lines.append(
+            say(
+                "Packages: {packages}; accepted {accepted}, already here {here}, "
+                "rejected {rejected}, failed {failed}.",
+                packages=len(done),
+                accepted=outcomes["accepted"],
+                here=outcomes["already-here"],
+                rejected=outcomes["rejected"],
+                failed=outcomes["failed"],
+            )
+        )
+    held = {(each.identifier, each.version) for each in done}
+    stands = [
+        standing_of(workspace, version)[1].word.value
+        for identifier in {each.identifier for each in done if each.identifier is not None}
+        for version in workspace.catalog.find(identifier)
+        if (version.identifier, version.version) in held
+    ]
+    unsafe = sum(word != "safe" for word in stands)
+    if unsafe:
+        lines.append(
+            say("Not safe yet: {count}. `vankho show ID` says what the policy still asks for.", count=unsafe)
+        )
+    return lines
 
 
 def ingested_json(each: Ingested, language: str) -> dict[str, object]:
@@ -104,7 +150,7 @@ def ingested_lines(each: Ingested, language: str) -> list[Line]:
                 size=shapes.size(each.bytes),
             )
         )
-    lines += shapes.finding_lines(each.findings, language)
+    lines += shapes.finding_lines(each.findings, language, about=each.source)
     if each.replicas:
         lines.append(shapes.replica_table(each.replicas))
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,21 +13,17 @@ from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
 from apps.cli.copies import known_store
 from flows.outcomes import Verdict
-from flows.references import version_named
-from flows.stores import StoreListed, check_store, list_stores
-from policies.check import check_against_stores
-from policies.explain import explain
-from policies.load import check_file, read_policy
-from preservation.bags.check import check_bag
-from preservation.bags.report import BagReport
 from preservation.facts import Basis, FormatFact
 from preservation.findings import Severity
-from preservation.formats.identify import Identifier
-from storage_adapters.conformance import ClauseResult, Outcome
 from wording import say
 from wording.translate import translate
 
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")]
+if TYPE_CHECKING:
+    from flows.stores import StoreListed
+    from preservation.bags.report import BagReport
+    from storage_adapters.conformance import ClauseResult
+
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,8 +45,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(store, name="store")
 
 
-def policy_check(session: Session, files: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> Answer:
+def policy_check(
+    session: Session, files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Policies.")]
+) -> Answer:
     """Check policy files: every mistake with file, line, field, reason and an accepted value."""
+    from policies.load import check_file
+
     data: list[dict[str, Any]] = []
     lines: list[Line] = []
     wrong = False
@@ -68,11 +68,16 @@ def policy_check(session: Session, files: Annotated[list[Path], typer.Argument(m
 def policy_explain(
     session: Session,
     reference: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="AIP whose policy is explained.", show_default=False)
+        str | None, typer.Argument(metavar="ID", help="AIP whose policy is explained.", show_default=False)
     ] = None,
     name: Annotated[str | None, typer.Option("--policy", help="Policy to explain.", show_default=False)] = None,
 ) -> Answer:
     """Show every value in force and where it was written."""
+    from flows.references import version_named
+    from policies.check import check_against_stores
+    from policies.explain import explain
+    from policies.load import read_policy
+
     with session.open() as workspace:
         if reference is not None:
             name = version_named(workspace, reference, None).policy
@@ -92,6 +97,8 @@ def policy_explain(
 
 def formats_identify(_session: Session, paths: Paths) -> Answer:
     """Say what each file is, and what that rests on."""
+    from preservation.formats.identify import Identifier
+
     _refuse_absent(paths)
     with Identifier() as identifier:
         facts = list(identifier.identify_paths(paths))
@@ -163,6 +170,8 @@ def formats_report(
 
 def bag_check(session: Session, paths: Paths) -> Answer:
     """Judge bags: folders, ZIP or tar; every file is read."""
+    from preservation.bags.check import check_bag
+
     _refuse_absent(paths)
     reports = [check_bag(path) for path in paths]
     lines: list[Line] = []
@@ -201,6 +210,8 @@ def _refuse_absent(paths: Sequence[Path]) -> None:
 
 def store_list(session: Session) -> Answer:
     """Show the stores, where they are, and what they were seen to do."""
+    from flows.stores import list_stores
+
     with session.open() as workspace:
         listed = list_stores(workspace)
     headings = (say("Store"), say("Kind"), say("Place"), say("Provider"), say("Region"), say("Medium"), say("Copies"))
@@ -218,10 +229,12 @@ def _notes(store: StoreListed) -> list[Line]:
 
 def store_check(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The store.")]) -> Answer:
     """Try the whole contract on a store, under a prefix of its own that is removed afterwards."""
+    from flows.stores import check_store
+
     with session.open() as workspace:
         known_store(workspace, name)
         results, notes = check_store(workspace, name)
-    broken = [result for result in results if result.outcome is Outcome.BROKEN]
+    broken = [result for result in results if result.outcome == "broken"]
     lines: list[Line] = [_clause(result, session.language) for result in results]
     lines += list(notes)
     lines.append(
@@ -248,7 +261,9 @@ def store_check(session: Session, name: Annotated[str, typer.Argument(metavar="N
     return Answer(data, lines, Verdict.FOUND if broken else Verdict.WELL)
 
 
+_CLAUSE = {"held": say("holds"), "broken": say("BROKEN"), "not-promised": say("not promised")}
+
+
 def _clause(result: ClauseResult, language: str) -> Line:
-    words = {Outcome.HELD: say("holds"), Outcome.BROKEN: say("BROKEN"), Outcome.NOT_PROMISED: say("not promised")}
-    line = f"{translate(words[result.outcome], language)}: {translate(result.sentence, language)}"
-    return f"{line} ({result.detail})" if result.detail and result.outcome is not Outcome.HELD else line
+    line = f"{translate(_CLAUSE[result.outcome.value], language)}: {translate(result.sentence, language)}"
+    return f"{line} ({result.detail})" if result.detail and result.outcome != "held" else line

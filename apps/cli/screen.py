@@ -1,6 +1,6 @@
 """Printing: one JSON document for programs; translated lines, tables and moving bars for people.
 
-Nothing printed here can act on a terminal: every value passes through `printable`, and rich reads no markup.
+Nothing printed here can act on a terminal: every value passes through `printable`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table as RichTable
+from rich.cells import cell_len
 
 from apps.cli.answer import Answer, Cell, Table
 from preservation.findings import message_as_json
-from preservation.progress import Progress as Listener
-from preservation.progress import Silent
+from preservation.progress import Progress, Silent
 from wording import Explained, Message, printable, say
-from wording.steps import STEPS
 from wording.translate import translate
-
-WIDE = 200  # columns when nobody watches: lines are not broken for a file
 
 
 def show(answer: Answer, *, as_json: bool, language: str) -> None:
@@ -31,15 +25,10 @@ def show(answer: Answer, *, as_json: bool, language: str) -> None:
         if answer.data is not None:
             print_json(answer.data)
         return
-    console = Console(
-        highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE
-    )
     for line in answer.lines:
-        if isinstance(line, Table):
-            if line.rows:
-                console.print(_rich(line, language), soft_wrap=False)
-        else:
-            console.print(in_words(line, language))
+        for text in _drawn(line, language) if isinstance(line, Table) else [in_words(line, language)]:
+            sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def print_json(data: object) -> None:
@@ -52,17 +41,23 @@ def in_words(cell: Cell, language: str) -> str:
     return translate(cell, language) if isinstance(cell, Message) else printable(cell)
 
 
-def _rich(table: Table, language: str) -> RichTable:
-    drawn = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in table.headings:
-        drawn.add_column(in_words(heading, language), overflow="fold")
-    for row in table.rows:
-        drawn.add_row(*(in_words(cell, language) for cell in row))
-    return drawn
+def _drawn(table: Table, language: str) -> Iterator[str]:
+    """The table's lines: columns as wide as their cells are on a terminal, numbers to the right."""
+    if not table.rows:
+        return
+    cells = [[in_words(cell, language) for cell in row] for row in (table.headings, *table.rows)]
+    widths = [max(cell_len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    right = [isinstance(cell, int) for cell in table.rows[0]]
+    for row in cells:
+        padded = []
+        for cell, width, number in zip(row, widths, right, strict=True):
+            gap = " " * (width - cell_len(cell))
+            padded.append(gap + cell if number else cell + gap)
+        yield "  ".join(padded).rstrip()
 
 
 def show_error(error: Explained, *, as_json: bool, language: str) -> None:
-    """Say what happened, where, what was expected and seen, and what to do next."""
+    """Say what happened, where, what was expected and seen, and what to do next; each of it once."""
     if as_json:
         print_json(
             {
@@ -78,41 +73,26 @@ def show_error(error: Explained, *, as_json: bool, language: str) -> None:
             }
         )
         return
-    lines = [f"vankho: {translate(error.what, language)}"]
+    sentence = translate(error.what, language)
     parts: tuple[tuple[Message, str | Message | None], ...] = (
-        (say("where"), error.where),
+        (say("where"), None if printable(error.where) in sentence else error.where),
         (say("expected"), error.expected),
-        (say("seen"), error.seen),
+        (say("seen"), None if printable(error.seen) in sentence else error.seen),
         (say("next step"), error.next_step),
-        (say("detail"), error.detail),
+        (say("detail"), None if sentence in (error.detail or "") else error.detail),
     )
+    lines = [f"vankho: {sentence}"]
     lines += [f"  {in_words(label, language)}: {in_words(value, language)}" for label, value in parts if value]
     sys.stderr.write("\n".join(lines) + "\n")
 
 
-class _Bars:
-    """One bar on standard error; each step replaces the last."""
-
-    def __init__(self, bars: Progress, language: str) -> None:
-        self._bars = bars
-        self._language = language
-        self._task = bars.add_task("", total=None)
-
-    def begin(self, step: str, total: int | None) -> None:
-        word, _, place = step.partition(" > ")
-        name = translate(STEPS[word], self._language) if word in STEPS else word
-        self._bars.reset(self._task, total=total, description=printable(f"{name} {place}".strip()))
-
-    def advance(self, amount: int) -> None:
-        self._bars.advance(self._task, amount)
-
-
 @contextmanager
-def progress(*, wanted: bool, language: str) -> Iterator[Listener]:
+def progress(*, wanted: bool, language: str) -> Iterator[Progress]:
     """A moving bar while a person watches standard error; silence otherwise."""
     if not wanted or not sys.stderr.isatty():
         yield Silent()
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _Bars(bars, language)
+    from apps.cli.bars import bars
+
+    with bars(language) as moving:
+        yield moving

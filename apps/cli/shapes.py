@@ -5,6 +5,7 @@ Times in JSON are ISO 8601 in UTC; people read dd/MM/yyyy HH:mm in Asia/Ho_Chi_M
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,9 @@ from wording import Message, say
 from wording.translate import translate
 
 HERE = ZoneInfo("Asia/Ho_Chi_Minh")
-SHOWN = 20  # findings shown to a person; --json has all
+SHOWN = 20  # errors of one kind shown to a person; --json has all
+ALIKE = 3  # warnings and notes of one kind shown to a person
+SHORT = 8  # letters of an identifier in a list; enough to name it with
 
 OUTCOMES = {
     "accepted": say("accepted"),
@@ -81,21 +84,30 @@ def findings_json(findings: Iterable[Finding], language: str) -> list[dict[str, 
     return [finding_json(finding, language) for finding in findings]
 
 
-def finding_lines(findings: Sequence[Finding], language: str) -> list[Line]:
-    """The findings for a person, errors first; the rest is counted."""
+def finding_lines(findings: Sequence[Finding], language: str, *, about: str = "") -> list[Line]:
+    """The findings for a person, errors first, of each kind the first few; the rest is counted.
+
+    `about` is what the lines above have named already.
+    """
     order = [Severity.ERROR, Severity.WARNING, Severity.INFO]
     ordered = sorted(findings, key=lambda finding: order.index(finding.severity))
     lines: list[Line] = []
-    for finding in ordered[:SHOWN]:
+    told: Counter[str] = Counter()
+    hidden = 0
+    for finding in ordered:
+        told[finding.code] += 1
+        if told[finding.code] > (SHOWN if finding.severity is Severity.ERROR else ALIKE):
+            hidden += 1
+            continue
         mark, text = translate(_MARKS[finding.severity], language), translate(finding.message, language)
-        place = f"{finding.path}: " if finding.path and finding.path not in text else ""
+        place = f"{finding.path}: " if finding.path not in (None, about) and finding.path not in text else ""
         lines.append(f"  {mark}: {place}{text}")
         seen = [(say("expected"), finding.expected), (say("seen"), finding.seen)]
         details = [f"{translate(label, language)} {value}" for label, value in seen if value]
         if details and finding.severity is Severity.ERROR:
             lines.append("    " + "; ".join(details))
-    if len(ordered) > SHOWN:
-        lines.append(say("  … and {count} more findings; --json shows all.", count=len(ordered) - SHOWN))
+    if hidden:
+        lines.append(say("  … and {count} more findings; --json shows all.", count=hidden))
     return lines
 
 

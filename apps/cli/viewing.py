@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -15,16 +15,14 @@ from apps.cli import shapes
 from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
 from flows.outcomes import Verdict
-from flows.references import version_named, versions_named
-from flows.workspace import Workspace
-from policies.standing import Standing, Word, standing
-from preservation.bags.premis import write_premis
-from preservation.catalog.chain import RecordedEvent
 from preservation.facts import AIPVersion, FileFact, FormatFact, Replica, Role
 from wording import say
 from wording.translate import translate
 
-_SHORT = 8  # letters of an identifier in a list; enough to name it with
+if TYPE_CHECKING:
+    from flows.workspace import Workspace
+    from policies.standing import Standing
+    from preservation.catalog.chain import RecordedEvent
 
 
 def register(app: typer.Typer) -> None:
@@ -37,26 +35,34 @@ def show(
     session: Session,
     reference: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="AIP, by identifier or its beginning; all when none is named."),
+        typer.Argument(metavar="ID", help="AIP, by identifier or its beginning; all when none is named."),
     ] = None,
 ) -> Answer:
     """Show what there is and how it stands."""
+    from flows.references import versions_named
+
     with session.open() as workspace:
         if reference is None:
             versions = list(workspace.catalog.versions(newest_only=True))
         else:
             versions = versions_named(workspace, [reference])
-        seen = [(version, *_standing(workspace, version)) for version in versions]
+        seen = [(version, *standing_of(workspace, version)) for version in versions]
     data = [_json(version, replicas, stand, session.language) for version, replicas, stand in seen]
     lines = _overview(seen) if reference is None else _in_full(seen)
-    grave = any(stand.word in (Word.DAMAGED, Word.OVERDUE) for _, _, stand in seen)
+    grave = any(stand.word in _GRAVE for _, _, stand in seen)
     return Answer(data, lines, Verdict.FOUND if grave else Verdict.WELL)
 
 
-Seen = list[tuple[AIPVersion, list[Replica], Standing]]
+_WORDS = ("damaged", "overdue", "under-replicated", "unknown", "safe")  # the gravest first
+_GRAVE = frozenset({"damaged", "overdue"})
+
+Seen: TypeAlias = "list[tuple[AIPVersion, list[Replica], Standing]]"
 
 
-def _standing(workspace: Workspace, version: AIPVersion) -> tuple[list[Replica], Standing]:
+def standing_of(workspace: Workspace, version: AIPVersion) -> tuple[list[Replica], Standing]:
+    """The replicas of a version, and how it stands now by its own policy."""
+    from policies.standing import standing
+
     replicas = workspace.catalog.replicas(version.identifier, version.version)
     policy = workspace.policy(version.policy)
     return replicas, standing(version, replicas, policy=policy, stores=workspace.store_facts(), now=workspace.clock())
@@ -81,20 +87,22 @@ def _json(version: AIPVersion, replicas: list[Replica], stand: Standing, languag
 
 
 def _overview(seen: Seen) -> list[Line]:
+    if not seen:
+        return [say("Nothing is here yet.")]
     words = Counter(stand.word.value for _, _, stand in seen)
     files, size = sum(v.files for v, _, _ in seen), sum(v.bytes for v, _, _ in seen)
     lines: list[Line] = [
-        say("{aips} AIPs, {files} files, {size}.", aips=len(seen), files=files, size=shapes.size(size))
+        say("AIPs: {aips}; files: {files}; {size}.", aips=len(seen), files=files, size=shapes.size(size))
     ]
     lines += [
-        say("  {standing}: {count}", standing=shapes.outcome(word.value), count=words[word.value])
-        for word in Word
-        if words[word.value]
+        say("  {standing}: {count}", standing=shapes.outcome(word), count=count)
+        for word in _WORDS
+        if (count := words[word])
     ]
     headings = (say("AIP"), say("Version"), say("Title or source"), say("Files"), say("Copies"), say("Standing"))
     rows = [
         (
-            version.identifier[:_SHORT],
+            version.identifier[: shapes.SHORT],
             version.version,
             version.title or version.source.rsplit("/", 1)[-1],
             version.files,
@@ -155,6 +163,8 @@ def events(
     ] = None,
 ) -> Answer:
     """Show the history of an AIP; premis prints PREMIS 3 XML of its files and events."""
+    from flows.references import version_named
+
     with session.open() as workspace:
         wanted = version_named(workspace, reference, version)
         if form is Form.PREMIS and not session.as_json:
@@ -195,6 +205,8 @@ def _event_json(each: RecordedEvent) -> dict[str, Any]:
 
 
 def _print_premis(workspace: Workspace, version: AIPVersion) -> None:
+    from preservation.bags.premis import write_premis
+
     def files() -> Iterator[tuple[FileFact, FormatFact | None]]:
         for fact in workspace.catalog.objects(version.identifier, version.version):
             if fact.role is Role.PAYLOAD:

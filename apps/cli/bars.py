@@ -1,0 +1,55 @@
+"""The bar that moves while a person waits. Imported only when one watches: rich takes a while to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from wording import printable
+from wording.steps import STEPS
+from wording.translate import translate
+
+_COUNTED = frozenset({"identify formats"})  # steps whose progress is in files; the others' is in bytes
+
+
+class _Done(DownloadColumn):
+    """How much is done: bytes in their unit, files by number."""
+
+    def render(self, task: Task) -> Text:
+        """The text beside the bar."""
+        if task.fields.get("counted"):
+            return Text(f"{task.completed:.0f}/{task.total or 0:.0f}")
+        return super().render(task)
+
+
+class Bars:
+    """One bar on standard error; each step replaces the last."""
+
+    def __init__(self, bars: Progress, language: str) -> None:
+        self._bars = bars
+        self._language = language
+
+    def begin(self, step: str, total: int | None) -> None:
+        """Show the step from its beginning."""
+        word, _, place = step.partition(" > ")
+        name = translate(STEPS[word], self._language) if word in STEPS else word
+        for task in self._bars.task_ids:
+            self._bars.remove_task(task)
+        self._bars.add_task(printable(f"{name} {place}".strip()), total=total, counted=word in _COUNTED)
+
+    def advance(self, amount: int) -> None:
+        """Move the bar."""
+        for task in self._bars.task_ids:
+            self._bars.advance(task, amount)
+
+
+@contextmanager
+def bars(language: str) -> Iterator[Bars]:
+    """A bar on standard error, gone at the end."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), _Done(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+        yield Bars(drawn, language)
