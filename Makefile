@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORPORA ?= $(VANKHO_CORPORA)
 
-.PHONY: help demo test bench-wait lint types imports install install-dev clean
+.PHONY: help demo test bench-wait lint types imports messages install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
@@ -54,6 +54,10 @@ types: $(BIN)/.installed-dev
 
 imports: $(BIN)/.installed-dev
 	$(BIN)/lint-imports
+
+# Brings the Vietnamese catalog up to date with what the source says, and names what still lacks its Vietnamese.
+messages: $(BIN)/.installed-dev
+	$(BIN)/python tests/language/messages.py
 
 clean:
 	rm -rf $(VENV) .venv-* build *.egg-info demo-workspace
