@@ -20,6 +20,7 @@ from preservation.packages import Litter, Received, claim, receive, release
 from preservation.packages import arrange as arrange_module
 from preservation.packages.arrange import sort_facts
 from preservation.progress import Silent
+from storage_adapters.keys import UNFINISHED
 
 LETTERS = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/\ufffe\uffff\\:")
 PARTS = st.one_of(
@@ -27,7 +28,10 @@ PARTS = st.one_of(
     st.sampled_from(
         ["Ảnh", "A\u0309nh", "đường dẫn", "con", "Thumbs.db", ".DS_Store", "~$x", "%0A", " ", "a ", "__MACOSX"]
     ),
-).filter(lambda part: part not in (".", "..") and len(part.encode()) <= 255)
+).filter(
+    # The one name that stores keep for themselves is refused, and hypothesis finds it in our source.
+    lambda part: part not in (".", "..") and len(part.encode()) <= 255 and not part.startswith(UNFINISHED)
+)
 PATHS = st.lists(PARTS, min_size=1, max_size=3).map("/".join)
 TREES = st.dictionaries(PATHS, st.binary(max_size=50), min_size=1, max_size=6).filter(
     lambda tree: not any(other.startswith(path + "/") for path, other in itertools.permutations(tree, 2))
