@@ -17,7 +17,7 @@ from pathlib import Path
 import boto3
 
 from storage_adapters.settings import S3Settings
-from tests.servers.processes import answers, free_port, wait_until
+from tests.servers.processes import answers, dying_with_us, free_port, wait_until
 
 PACKAGES = "ceph-mon ceph-osd radosgw ceph-common"
 _PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool")
@@ -165,7 +165,7 @@ def _run(command: Sequence[str], folder: Path) -> str:
 def _daemon(command: Sequence[str], folder: Path, daemons: contextlib.ExitStack) -> None:
     """Started last, stopped first: the disk's daemon waits for a living monitor."""
     log = daemons.enter_context((folder / "daemons.log").open("ab"))
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=_env())
+    process = subprocess.Popen(dying_with_us(command), cwd=folder, stdout=log, stderr=log, env=_env())
 
     def stop() -> None:
         process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import subprocess
 import time
@@ -34,10 +35,16 @@ def wait_until(ready: Callable[[], bool], *, seconds: float, what: str, log: Pat
         time.sleep(0.05)
 
 
+def dying_with_us(command: Sequence[str]) -> list[str]:
+    """The command, killed by the system with the test run, where it can: a disk without its monitor ends on nothing less."""
+    return [*(["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []), *command]
+
+
 @contextlib.contextmanager
 def running(command: Sequence[str], *, port: int, log: Path, env: Mapping[str, str] | None = None) -> Iterator[None]:
     """One process that listens on a port; ended when the block ends."""
-    with log.open("ab") as out, subprocess.Popen(command, stdout=out, stderr=out, env=env, cwd=log.parent) as process:
+    start = dying_with_us(command)
+    with log.open("ab") as out, subprocess.Popen(start, stdout=out, stderr=out, env=env, cwd=log.parent) as process:
         try:
             wait_until(lambda: process.poll() is not None or answers(port), seconds=30, what=command[0], log=log)
             if process.poll() is not None:
