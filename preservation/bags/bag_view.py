@@ -51,7 +51,8 @@ class BagView:
     """The regular files of a bag (path → number, in the order in which they are best read) and how to open them.
 
     `sizes` holds their bytes by number; whatever else is known of a million files fits into such flat arrays.
-    `refused` holds names that are there but are no plain files; they already are findings.
+    `refused` holds what is there but was not looked into: links, special files, unreadable folders. All of it is a
+    finding already, so nothing below it is called missing.
     """
 
     open: Callable[[str], BinaryIO]
@@ -69,6 +70,12 @@ class BagView:
     def size(self, path: str) -> int:
         """Bytes of a file that is there."""
         return self.sizes[self.files[path]]
+
+    def is_refused(self, path: str) -> bool:
+        """Whether this path, or a folder above it, was not looked into."""
+        while path and path not in self.refused:
+            path = path.rpartition("/")[0]
+        return path in self.refused
 
     def payload(self) -> tuple[int, int]:
         """How many files and bytes stand under data/."""
@@ -113,6 +120,7 @@ def _folder(root: Path, notes: Notes) -> BagView:
                 names = sorted(entry.name for entry in found)
         except OSError as error:
             notes.error("folder-unreadable", say("This folder cannot be read."), folder or ".", seen=str(error))
+            view.refused.add(folder)
             continue
         for name in names:
             path = f"{folder}/{name}" if folder else name

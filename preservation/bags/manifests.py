@@ -144,7 +144,7 @@ def _enter(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[
         bag.notes.rule(broken, "manifest-lists-twice", text, path, expected=known.hex(), seen=digest.hex())
     elif found is None:
         manifest.absent[path] = digest
-        if path not in missing and path not in bag.view.refused:
+        if path not in missing and not bag.view.is_refused(path):
             missing.add(path)
             _report_absent(bag, manifest.name, path, payload=payload)
     else:

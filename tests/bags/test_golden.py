@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import tempfile
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -155,6 +156,7 @@ GOLDEN: dict[str, tuple[Make, set[str]]] = {
     "warning a tag file nothing guards": (bag(notes=b"x", **{"tagmanifest-sha256.txt": lines({"bagit.txt": DECLARED, "manifest-sha256.txt": lines(PAYLOAD)})}), {"tag-file-unlisted"}),
     "warning fetch gives another length": (fetching(f"{URL} 4 data/a.txt\n"), {"fetch-length-differs"}),
     "warning fetch lists a file twice": (fetching(f"{URL} 3 data/a.txt\n{URL} 3 data/a.txt\n"), {"fetch-lists-twice"}),
+    "warning blank line in fetch.txt": (fetching(f"{URL} 3 data/a.txt\n\n"), {"tag-file-blank-line"}),
     "warning 0.97 two Oxums": (old(bag_info="Payload-Oxum: 9.2\nPayload-Oxum: 9.2\n"), {"oxum-repeated"}),
     "warning 0.97 mark in a UTF-8 manifest": (old(**{"manifest-sha256.txt": b"\xef\xbb\xbf" + lines(PAYLOAD)}), {"tag-file-bom"}),
     "warning litter listed": (bag({"data/Thumbs.db": A}), {"system-file"}),
@@ -221,7 +223,7 @@ GOLDEN: dict[str, tuple[Make, set[str]]] = {
     "invalid link that stays inside": (then(bag(), lambda b: (b / "data/link").symlink_to("a.txt")), {"link-in-bag"}),
     "invalid link to a folder": (then(bag(), lambda b: (b / "data/link").symlink_to("sub")), {"link-in-bag"}),
     "invalid link that leads out, listed": (then(plus(f"{ZEROS}  data/link\n"), lambda b: (b / "data/link").symlink_to("/etc/hostname")), {"link-in-bag"}),
-    "invalid folder is a link": (then(bag(), lambda b: ((b / "data/sub").rename(b.parent / "away"), (b / "data/sub").symlink_to(b.parent / "away"))), {"link-in-bag", "file-missing"}),
+    "invalid folder is a link": (then(bag(), lambda b: ((b / "data/sub").rename(b.parent / "away"), (b / "data/sub").symlink_to(b.parent / "away"))), {"link-in-bag"}),
     "invalid dangling link": (then(bag(), lambda b: (b / "data/link").symlink_to("nowhere")), {"link-in-bag"}),
     "invalid name not UTF-8": (then(bag(), lambda b: Path(os.fsdecode(os.fsencode(b) + b"/data/\xe1\xba")).touch()), {"name-not-utf8"}),
     # --- invalid: tag manifests ---
@@ -301,6 +303,37 @@ def test_a_flood_of_findings_is_bounded_and_counted(tmp_path):
         "2000 more findings of the kind file-missing are not shown."
     ]
     assert not report.valid and not report.complete
+
+
+def as_nobody(work: Callable[[], bool]) -> bool:
+    """What `work` answers in a child that is not root, for root may read everything."""
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.seteuid(65534)
+            os._exit(0 if work() else 1)
+        except BaseException:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_what_may_not_be_read_is_not_called_damaged():
+    with tempfile.TemporaryDirectory() as home:  # not tmp_path: nobody else may enter that one
+        Path(home).chmod(0o755)
+        made = make_bag(Path(home) / "bag")
+        (made / "data/a.txt").chmod(0)
+        (made / "data/sub").chmod(0)
+
+        def seen() -> bool:
+            errors = [(f.code, f.path) for f in check_bag(made).findings]
+            return sorted(errors) == [
+                ("file-unreadable", "data/a.txt"),
+                ("folder-unreadable", "data/sub"),
+            ]
+
+        assert as_nobody(seen)
+        (made / "data/sub").chmod(0o755)
 
 
 def test_a_path_that_confuses_the_library(tmp_path):
