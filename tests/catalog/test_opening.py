@@ -9,16 +9,18 @@ import sys
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, make_url, text
 
 from preservation.catalog import Catalog, open_catalog, opening
 from preservation.catalog.opening import migrate
 from preservation.catalog.schema import REVISION, VERSION_TABLE, Moment, metadata
+from preservation.catalog.troubles import explain
 from preservation.errors import CatalogError
 from tests.catalog.samples import event, objects, version
 from tests.servers.postgres import PASSWORD, Server
@@ -151,6 +153,12 @@ def test_a_second_opening_loads_no_alembic_and_is_quick(tmp_path: Path) -> None:
 )
 def test_addresses_that_lead_nowhere(tmp_path: Path, url: str, sentence: str) -> None:
     assert sentence in str(refusal(url, tmp_path))
+
+
+def test_a_password_that_a_driver_repeats_is_taken_out() -> None:
+    url = make_url("postgresql+psycopg://u:s3cr3t@host/db?sslpassword=an0ther")
+    error = explain(psycopg.OperationalError("cannot parse password=s3cr3t sslpassword=an0ther"), url)
+    assert error.detail == "OperationalError: cannot parse password=*** sslpassword=***"
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert, update
 
 from preservation.catalog import Catalog, open_catalog
+from preservation.catalog.schema import evidence, holdings, replicas
 from preservation.errors import CatalogError
 from preservation.facts import AIPVersion, EventType, Evidence, Grade, Outcome, Replica
 from tests.catalog.samples import NOW, event, objects, version
@@ -155,6 +157,25 @@ def test_changes_need_an_event_and_a_known_version(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match="no version 1"):
         catalog.record([event()], claims=[Replica("x", 1, "a", NOW)])
     assert not list(catalog.events())
+
+
+def test_a_rebuild_undoes_what_was_changed_behind_our_back(catalog: Catalog) -> None:
+    one = catalog.admit(version(3), objects(3), [])
+    claim = Replica(one.identifier, 1, "a", NOW)
+    proof = Evidence(one.identifier, 1, "a", Grade.BYTES, Outcome.DAMAGED, NOW)
+    catalog.record([event(one)], claims=[claim], evidence=[proof])
+    kept, counted = list(catalog.all_replicas()), catalog.format_counts()
+    later = NOW + timedelta(days=1)
+    with catalog._database.writing() as connection:
+        connection.execute(update(evidence).values(outcome="intact"))
+        connection.execute(insert(replicas).values(version_id=1, store="b", claimed_at=later))
+        for grade in "bytes", "presence":
+            row = {"version_id": 1, "store": "b", "grade": grade, "outcome": "intact", "at": later}
+            connection.execute(insert(evidence).values(**row))
+        connection.execute(update(holdings).values(files=99))
+    assert list(catalog.all_replicas()) != kept
+    catalog.rebuild_projections()
+    assert (list(catalog.all_replicas()), catalog.format_counts()) == (kept, counted)
 
 
 def test_all_replicas_over_many_pages(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
