@@ -25,6 +25,7 @@ from preservation import events
 from preservation.facts import AIPVersion, Event, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
 from preservation.replicas.copy import OpenSource, copy_replica, from_folder, from_store
+from preservation.replicas.layout import replica_prefix
 from preservation.replicas.verify import ReplicaReport, verify_replica
 from storage_adapters.errors import StorageError
 from wording import say
@@ -126,6 +127,7 @@ def store_failed(store: str, error: StorageError | OSError) -> Finding:
 
 
 def _copy(workspace: Workspace, version: AIPVersion, store: str, held: Iterable[Replica]) -> None:
+    workspace.clear_unfinished(store, replica_prefix(version.identifier, version.version))
     workspace.progress.begin(f"copy > {store}", version.object_bytes)
     copied = copy_replica(
         source_of(workspace, version, held),

@@ -19,6 +19,12 @@ _CODES: tuple[tuple[type[Explained], str], ...] = (
 )
 
 
+_OS_CODES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "disk-full"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "denied"),
+}
+
+
 def as_finding(error: BaseException) -> Finding:
     """The finding that stands for an error of the system: its sentence, its place, and what to do next."""
     if isinstance(error, Explained):
@@ -34,9 +40,7 @@ def as_finding(error: BaseException) -> Finding:
 
 
 def _os_code(error: OSError) -> str:
-    return {errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full", errno.EACCES: "denied", errno.EROFS: "denied"}.get(
-        error.errno or 0, "disk-failed"
-    )
+    return _OS_CODES.get(error.errno or 0, "disk-failed")
 
 
 def _os_sentence(error: OSError) -> Message:

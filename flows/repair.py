@@ -14,6 +14,7 @@ from flows.workspace import Workspace
 from preservation import events
 from preservation.facts import AIPVersion, Grade, Outcome, Replica
 from preservation.findings import Finding
+from preservation.replicas.layout import replica_prefix
 from preservation.replicas.repair import Repaired, repair_replica
 from preservation.replicas.verify import FINDINGS_KEPT, ReplicaReport
 from storage_adapters.errors import StorageError
@@ -110,6 +111,7 @@ def _settled(
 
 def _mend(workspace: Workspace, version: AIPVersion, before: ReplicaReport) -> Repaired:
     now = workspace.clock()
+    workspace.clear_unfinished(before.store, replica_prefix(version.identifier, version.version))
     place = f"{version.identifier}/v{version.version}/{before.store}/{now:%Y%m%dT%H%M%S%fZ}"
     repaired = repair_replica(
         before.wrong,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,7 +27,7 @@ from preservation.errors import UsageError
 from preservation.facts import FileFact
 from preservation.formats.identify import Identifier
 from preservation.progress import Progress, Silent
-from storage_adapters.errors import StorageDenied
+from storage_adapters.errors import StorageDenied, StorageError
 from storage_adapters.opening import LocalSettings, S3Settings, open_for_check, open_store
 from storage_adapters.store import ErasableStore, Store
 from wording import say
@@ -98,6 +98,14 @@ class Workspace:
         if name not in self._stores:
             self._stores[name] = _open(self, name)
         return self._stores[name]
+
+    def clear_unfinished(self, name: str, prefix: str) -> None:
+        """Remove what a dead run left half written below the prefix, which is ours alone just now; never an object.
+
+        A provider that cannot list such remains keeps them: they are no part of any replica.
+        """
+        with suppress(StorageError):
+            self.erasable_store(name).drop_unfinished(prefix, started_before=self.clock())
 
     def store_for_check(self, name: str) -> ErasableStore:
         """The store of that name, probed anew and set up so that a short check meets several parts and pages."""
