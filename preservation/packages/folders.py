@@ -22,7 +22,7 @@ from preservation.packages.names import decode
 from wording import say
 
 # Size in bytes and time of modification in nanoseconds. Not the inode: on the FAT and exFAT of USB disks the kernel
-# makes it up and gives another one once it has forgotten the file. While a file is open it is compared as well.
+# makes it up and gives another one once it has forgotten the file.
 Stamp = tuple[int, int]
 
 
@@ -118,8 +118,7 @@ def _pieces(root: Path, listed: Listed) -> Iterator[Iterator[bytes]]:
         if _stamp(before) != listed.stamp or not stat.S_ISREG(before.st_mode):
             raise BadEntry(changed(path))
         yield _read(source, path, most=listed.stamp[0])
-        after = os.fstat(source)
-        if (after.st_ino, *_stamp(after)) != (before.st_ino, *listed.stamp):
+        if _stamp(os.fstat(source)) != listed.stamp:
             raise BadEntry(changed(path))
     finally:
         os.close(source)

@@ -123,11 +123,11 @@ def _look_over(listing: Iterable[Listed], work: _Work) -> int:
         work.notes.add(finding)
     if stop:
         raise PackageUnreadable(work.notes.errors())
-    if count > work.limits.entries:
+    if count > work.limits.entries or total > work.limits.total_bytes:
         message = say(
-            "The package holds {seen} files and folders; at most {limit} are accepted.",
-            seen=count,
-            limit=work.limits.entries,
+            "The package holds {count} files and folders with {bytes} bytes. Ask for several smaller packages.",
+            count=count,
+            bytes=total,
         )
         raise PackageUnreadable([Finding("package-too-large", Severity.ERROR, message)])
     return total

@@ -71,6 +71,39 @@ def test_a_source_that_changes_while_it_is_read(deliver, make_folder, change):
     assert {at for _, at in delivery.errors} == {path}
 
 
+@pytest.mark.parametrize("path", ["a.tif", "b.tif"])
+def test_a_change_that_is_covered_up_before_the_end(deliver, make_folder, path):
+    """Rewritten while (or before) it is read, and its time put back before anybody lists the folder again."""
+    root = make_folder({"a.tif": b"x" * (2 * MEBIBYTE), "b.tif": b"b" * MEBIBYTE, "c.tif": b"c"})
+    stamp = (root / path).stat().st_mtime_ns
+
+    class CoverUp(Silent):
+        seen = 0
+
+        def advance(self, amount: int) -> None:
+            self.seen += amount
+            if self.seen == MEBIBYTE:
+                rewrite(root / path, b"y")
+            if self.seen > 2 * MEBIBYTE:
+                os.utime(root / path, ns=(stamp, stamp))
+
+    assert deliver(root, progress=CoverUp()).errors == [("changed-while-read", path)]
+
+
+def test_a_file_that_grows_for_ever_is_not_followed(deliver, make_folder):
+    root = make_folder({"a.tif": b"x" * MEBIBYTE})
+
+    class Feed(Silent):
+        seen = 0
+
+        def advance(self, amount: int) -> None:
+            self.seen += amount
+            rewrite(root / "a.tif", b"x" * MEBIBYTE, append=True)
+            assert self.seen <= 3 * MEBIBYTE
+
+    assert deliver(root, progress=Feed()).errors[0] == ("changed-while-read", "a.tif")
+
+
 def test_a_file_written_all_the_time_by_somebody_else(deliver, make_folder):
     root = make_folder({"log.txt": b"x" * MEBIBYTE, "still.tif": b"s"})
     log, stop, written = root / "log.txt", threading.Event(), threading.Event()

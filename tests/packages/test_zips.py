@@ -274,6 +274,14 @@ def test_an_entry_outside_the_archive(deliver, tmp_path):
     assert deliver(raw_zip(tmp_path / "a.zip", Raw(b"a", at=1 << 20))).errors == [("archive-damaged", "a.zip")]
 
 
+def test_an_entry_that_the_end_record_does_not_count(deliver, tmp_path):
+    path = raw_zip(tmp_path / "a.zip", Raw(b"a"), Raw(b"b"))
+    whole = bytearray(path.read_bytes())
+    whole[-14:-10] = struct.pack("<2H", 1, 1)
+    path.write_bytes(whole)
+    assert deliver(path).errors == [("archive-damaged", "a.zip")]
+
+
 def test_a_packing_we_do_not_read(deliver, make_zip):
     delivery = deliver(make_zip({"a": b"a"}, method=zipfile.ZIP_BZIP2))
     assert delivery.errors == [("archive-method-unknown", "a"), ("package-empty", "book.zip")]
@@ -291,6 +299,13 @@ def test_a_bomb_is_stopped_at_the_limit(deliver, make_zip, tmp_path):
     delivery = deliver(make_zip({"zeros": bytes(8 << 20)}), limits=Limits(ratio_from=1 << 20))
     assert delivery.errors == [("package-too-large", "book.zip")]
     assert sum(p.stat().st_size for p in (tmp_path / "staging").rglob("zeros")) == 0  # what was begun is gone
+
+
+def test_more_bytes_than_a_package_may_hold(deliver, make_zip, make_tar, make_folder):
+    files = {"a": b"x" * 3000}
+    for source in (make_zip(files), make_tar(files), make_folder(files)):
+        assert deliver(source, limits=Limits(total_bytes=2999)).errors == [("package-too-large", source.name)]
+    assert deliver(make_zip(files), limits=Limits(total_bytes=3000)).errors == []
 
 
 def test_too_many_entries(deliver, make_zip):
