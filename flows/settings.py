@@ -171,7 +171,10 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explained(error: ValidationError, file: Path) -> PolicyError:
-    first = error.errors(include_input=False, include_url=False)[0]
+    # A misspelt key first: that the right one is missing is only what comes of it.
+    first = min(
+        error.errors(include_input=False, include_url=False), key=lambda each: each["type"] != "extra_forbidden"
+    )
     # The discriminator stands in pydantic's location as if it were a key; it is none in the file.
     place = [str(part) for part in first["loc"]]
     if len(place) > 2 and place[0] == "stores" and place[2] in ("local", "s3"):

@@ -43,6 +43,10 @@ def init(_session: Session, folder: Annotated[Path, typer.Argument(metavar="DIR"
     from flows.workspace import open_workspace
 
     settings = folder / SETTINGS_FILE
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            say("{folder} is a file; nothing was changed.", folder=folder), next_step=say("Name another folder.")
+        )
     if settings.exists():
         raise UsageError(
             say("{folder} is a workspace already; nothing was changed.", folder=folder),

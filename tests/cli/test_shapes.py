@@ -208,7 +208,7 @@ def test_policies_formats_bags_stores(here: Here, held: Held, tmp_path: Path) ->
     assert {clause["outcome"] for clause in checked.data["clauses"]} <= {"held", "not-promised"}
     assert not list((held.workspace / "stores/second").glob("*vankho*"))
     listed = here("store", "list", *where).data
-    assert [(store["name"], store["kind"], store["copies"]) for store in listed][0] == ("primary", "local", 1)
+    assert [(store["name"], store["kind"], store["copies"]) for store in listed[:1]] == [("primary", "local", 1)]
 
 
 def _commands() -> list[tuple[str, ...]]:
