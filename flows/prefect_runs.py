@@ -41,10 +41,13 @@ P = ParamSpec("P")
 
 @dataclass
 class _Caller:
-    """The command line that runs a flow in its own process: its workspace is used, its answers are kept for it."""
+    """The command line that runs a flow in its own process: its workspace is used, and what the body gave or raised
+    is kept for it, for Prefect wraps both.
+    """
 
     workspace: Workspace
     answers: list[Any] = field(default_factory=list)
+    raised: Exception | None = None
 
 
 _CALLER: ContextVar[_Caller | None] = ContextVar("caller", default=None)
@@ -53,20 +56,24 @@ _CALLER: ContextVar[_Caller | None] = ContextVar("caller", default=None)
 def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - each flow has its own
     """Run a flow in this process, seen by the server that PREFECT_API_URL names; gives what the flow's body gave.
 
-    Raises what the body raised.
+    Raises what the body raised. What the body did stands, even when the server went away before its end.
     """
     caller = _Caller(workspace)
     token = _CALLER.set(caller)
+    state = None
     try:
         state = asyncio.run(_FLOWS[name](workspace=str(workspace.folder), **parameters, return_state=True))
+    except Exception:
+        if not caller.answers and caller.raised is None:
+            raise
     finally:
         _CALLER.reset(token)
         _send_off()
-    if caller.answers:
-        return caller.answers[0]
-    if isinstance(state.data, BaseException):
-        raise state.data
-    raise RuntimeError(f"Prefect ended the run without an answer: {state!r}")
+    if caller.raised is not None:
+        raise caller.raised
+    if not caller.answers:
+        raise RuntimeError(f"Prefect ended the run without running it: {state!r}")
+    return caller.answers[0]
 
 
 def _send_off() -> None:
@@ -101,7 +108,11 @@ def _store_was_away(_task: object, _run: object, state: State[Any]) -> bool:
 def _opened(folder: str) -> Iterator[Workspace]:
     caller = _CALLER.get()
     if caller is not None:
-        yield caller.workspace
+        try:
+            yield caller.workspace
+        except Exception as error:
+            caller.raised = error
+            raise
     else:
         with open_workspace(Path(folder)) as workspace:
             yield workspace
