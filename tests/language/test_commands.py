@@ -138,7 +138,7 @@ def test_help(here, left_in_english, arguments):
         (["nosuch"], 2, "Không có lệnh nosuch."),
         (["ingset", "x"], 2, "ingest"),
         (["show", "--nope"], 2, "Không có tùy chọn --nope."),
-        (["show", "a", "b"], 2, "nhiều hơn mức nó nhận: b"),
+        (["show", "a", "b"], 2, "Thừa tham số: b"),
         (["restore", "a"], 2, "Thiếu --to."),
         (["restore", "a", "--to"], 2, "Tùy chọn --to cần có giá trị."),
         (["restore", "a", "--to", "b", "--version", "q"], 2, "Giá trị của --version phải là số nguyên."),
