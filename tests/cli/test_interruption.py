@@ -1,0 +1,76 @@
+"""Ctrl-C in the middle of an ingest: one sentence, exit code 130, nothing half visible; running again finishes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import PROGRAM, environment, vankho, workspace_in
+
+
+def _large(folder: Path) -> Path:
+    """Enough files that every stage takes a while."""
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"Trang {number:03}.xml").write_text(f"<trang số='{number}'>{'Trăm năm ' * 1000}</trang>", "utf-8")
+    return folder
+
+
+def _received(kho: Path) -> bool:
+    return len(list(kho.glob("staging/*/received/*"))) > 20
+
+
+def _identifying(kho: Path) -> bool:
+    return bool(list(kho.glob("staging/*/formats.jsonl*")))
+
+
+def _copying(kho: Path) -> bool:
+    return len(list(kho.glob("stores/second/aip/*/v1/data/*"))) > 20
+
+
+@pytest.mark.parametrize(
+    ("moment", "admitted"),
+    [(_received, False), (_identifying, False), (_copying, True)],
+    ids=["receiving", "identifying", "copying"],
+)
+def test_ctrl_c_leaves_nothing_half_visible(tmp_path: Path, moment: Callable[[Path], bool], admitted: bool) -> None:
+    """As a terminal sends it: to the command and to all that it started."""
+    kho, package = workspace_in(tmp_path / "kho"), _large(tmp_path / "lớn")
+    process = subprocess.Popen(
+        [PROGRAM, "ingest", "-w", kho, package],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not moment(kho) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert process.poll() is None, process.communicate()
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "run the same command again" in err
+
+    assert [folder for folder in (kho / "staging").glob("*") if folder.is_dir()] == []
+    shown = vankho("show", "-w", kho, "--json").data
+    assert len(shown) == int(admitted)
+    assert len(list(kho.glob("bags/*"))) == len(shown)  # a bag is kept for as long as copies are wanting, no longer
+    for each in shown:
+        assert each["standing"] != "safe"
+
+    again = vankho("ingest", "-w", kho, package, "--json")
+    assert again.code == 0
+    assert again.data[0]["outcome"] == ("already-here" if shown else "accepted")
+    [one] = vankho("show", "-w", kho, "--json").data
+    assert (one["standing"], one["files"]) == ("safe", 300)
+    assert list(kho.glob("bags/*")) == []

@@ -1,0 +1,67 @@
+"""Nobody waits for what a command does not use: the imports are the start-up time, and can be counted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import environment, package_in, workspace_in
+
+HEAVY = {"prefect", "boto3", "botocore", "jsonschema", "alembic", "psycopg", "bagit", "fido", "PIL", "rich.console"}
+CATALOG = {"sqlalchemy", "pydantic"}
+
+ASK = """
+import json, sys
+from apps.cli.main import run
+try:
+    run(sys.argv[1:])
+except SystemExit as ended:
+    code = ended.code
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+def _imported(*words: object) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, *map(str, words)], env=environment(), capture_output=True, encoding="utf-8"
+    )
+    code, modules = json.loads(done.stderr.splitlines()[-1])
+    assert code == 0, done
+    return set(modules)
+
+
+@pytest.fixture(scope="module")
+def kho(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a catalog; made once, as opening a new catalog does import what makes it."""
+    folder = workspace_in(tmp_path_factory.mktemp("kho"))
+    _imported("show", "-w", folder)
+    return folder
+
+
+def test_help_imports_no_flow_and_no_catalog() -> None:
+    """Neither for the whole command nor for one of its parts."""
+    for words in (("--help",), ("ingest", "--help"), ("policy", "check", "--help"), ("--version",)):
+        assert not _imported(*words) & (HEAVY | CATALOG)
+
+
+def test_show_imports_no_prefect_and_no_store(kho: Path) -> None:
+    """The catalog and the policy are all it needs."""
+    assert not _imported("show", "-w", kho) & HEAVY
+
+
+def test_checks_import_no_prefect(kho: Path, tmp_path: Path) -> None:
+    """Nor do the checks of policies, bags and local stores, and what runs with no Prefect server about."""
+    (tmp_path / "mine.yaml").write_text("extends: default\n")
+    package = package_in(tmp_path / "Truyện Kiều")
+    for words in (
+        ("policy", "check", tmp_path / "mine.yaml"),
+        ("store", "check", "primary", "-w", kho),
+        ("formats", "identify", package),
+        ("reconcile", "-w", kho),
+        ("audit", "-w", kho),
+    ):
+        assert not _imported(*words) & {"prefect", "boto3", "botocore"}
