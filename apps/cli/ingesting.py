@@ -13,7 +13,7 @@ import typer
 from apps.cli import shapes
 from apps.cli.answer import Answer, Line
 from apps.cli.command import Session, command
-from apps.cli.viewing import standing_of
+from apps.cli.viewing import standings
 from apps.cli.workspace_files import SETTINGS_TEXT
 from flows.outcomes import worst_of
 from preservation.errors import UsageError
@@ -112,14 +112,14 @@ def _in_all(workspace: Workspace, done: Sequence[Ingested]) -> list[Line]:
                 failed=outcomes["failed"],
             )
         )
-    held = {(each.identifier, each.version) for each in done}
-    stands = [
-        standing_of(workspace, version)[1].word.value
-        for identifier in {each.identifier for each in done if each.identifier is not None}
+    places = {(each.identifier, each.version) for each in done}
+    held = [
+        version
+        for identifier in {identifier for identifier, _ in places if identifier is not None}
         for version in workspace.catalog.find(identifier)
-        if (version.identifier, version.version) in held
+        if (version.identifier, version.version) in places
     ]
-    unsafe = sum(word != "safe" for word in stands)
+    unsafe = sum(stand.word.value != "safe" for _, _, stand in standings(workspace, held))
     if unsafe:
         lines.append(
             say("Not safe yet: {count}. `vankho show ID` says what the policy still asks for.", count=unsafe)

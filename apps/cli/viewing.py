@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -38,15 +38,14 @@ def show(
         typer.Argument(metavar="ID", help="AIP, by identifier or its beginning; all when none is named."),
     ] = None,
 ) -> Answer:
-    """Show what there is and how it stands."""
+    """Show what there is and how it stands: of each AIP the newest version, and older ones that are not well."""
     from flows.references import versions_named
 
     with session.open() as workspace:
-        if reference is None:
-            versions = list(workspace.catalog.versions(newest_only=True))
-        else:
-            versions = versions_named(workspace, [reference])
-        seen = [(version, *standing_of(workspace, version)) for version in versions]
+        seen = standings(workspace, versions_named(workspace, [] if reference is None else [reference]))
+    if reference is None:
+        newest = {version.identifier: version.version for version, _, _ in seen}
+        seen = [each for each in seen if each[0].version == newest[each[0].identifier] or each[2].word in _GRAVE]
     data = [_json(version, replicas, stand, session.language) for version, replicas, stand in seen]
     lines = _overview(seen) if reference is None else _in_full(seen)
     grave = any(stand.word in _GRAVE for _, _, stand in seen)
@@ -59,13 +58,18 @@ _GRAVE = frozenset({"damaged", "overdue"})
 Seen: TypeAlias = "list[tuple[AIPVersion, list[Replica], Standing]]"
 
 
-def standing_of(workspace: Workspace, version: AIPVersion) -> tuple[list[Replica], Standing]:
-    """The replicas of a version, and how it stands now by its own policy."""
+def standings(workspace: Workspace, versions: Sequence[AIPVersion]) -> Seen:
+    """Each version with its replicas, and how it stands now by its own policy."""
     from policies.standing import standing
 
-    replicas = workspace.catalog.replicas(version.identifier, version.version)
-    policy = workspace.policy(version.policy)
-    return replicas, standing(version, replicas, policy=policy, stores=workspace.store_facts(), now=workspace.clock())
+    policies = {name: workspace.policy(name) for name in {version.policy for version in versions}}
+    stores, now = workspace.store_facts(), workspace.clock()
+    seen = []
+    for version in versions:
+        replicas = workspace.catalog.replicas(version.identifier, version.version)
+        stand = standing(version, replicas, policy=policies[version.policy], stores=stores, now=now)
+        seen.append((version, replicas, stand))
+    return seen
 
 
 def _json(version: AIPVersion, replicas: list[Replica], stand: Standing, language: str) -> dict[str, Any]:

@@ -99,6 +99,24 @@ def test_show_says_the_same_facts_as_ingest(here: Here, held: Held) -> None:
     assert here("show", "-w", held.workspace, held.identifier[:8], "--json").data == shown.data
 
 
+def test_an_older_version_is_shown_when_it_is_not_well(here: Here, tmp_path: Path) -> None:
+    """The newest version stands for the AIP; but no damage is hidden behind it, in the list or in the exit code."""
+    kho, package = workspace_in(tmp_path / "kho"), package_in(tmp_path / "Truyện Kiều")
+    for title in ("Bản đầu", "Bản sửa"):
+        (package / "metadata.json").write_text(f'{{"identifier": "TK-1", "title": "{title}"}}', encoding="utf-8")
+        assert here("ingest", "-w", kho, package).code == 0
+    shown = here("show", "-w", kho, "--json")
+    assert (shown.code, [(each["version"], each["title"]) for each in shown.data]) == (0, [(2, "Bản sửa")])
+    assert [each["version"] for each in here("show", "TK-1", "-w", kho, "--json").data] == [1, 2]
+    damage(kho / "stores/third/aip" / shown.data[0]["identifier"] / "v1/data/Trang 1.txt")
+    assert here("audit", "-w", kho).code == 1
+    shown = here("show", "-w", kho, "--json")
+    assert (shown.code, [(each["version"], each["standing"]) for each in shown.data]) == (
+        1,
+        [(1, "damaged"), (2, "safe")],
+    )
+
+
 @pytest.mark.parametrize("grade", ["bytes", "presence"])
 def test_audit_of_one_store_at_a_grade(here: Here, held: Held, grade: str) -> None:
     """Asked for and answered in the same words."""
