@@ -27,7 +27,7 @@ from preservation.findings import Finding, Severity
 from preservation.replicas.copy import OpenSource, copy_replica, from_folder, from_store
 from preservation.replicas.layout import replica_prefix
 from preservation.replicas.verify import ReplicaReport, verify_replica
-from storage_adapters.errors import StorageError
+from storage_adapters.errors import ObjectExists, StorageError
 from wording import say
 
 
@@ -129,15 +129,22 @@ def store_failed(store: str, error: StorageError | OSError) -> Finding:
 def _copy(workspace: Workspace, version: AIPVersion, store: str, held: Iterable[Replica]) -> None:
     workspace.clear_unfinished(store, replica_prefix(version.identifier, version.version))
     workspace.progress.begin(f"copy > {store}", version.object_bytes)
-    copied = copy_replica(
-        source_of(workspace, version, held),
-        workspace.catalog.objects(version.identifier, version.version),
-        workspace.store(store),
-        identifier=version.identifier,
-        version=version.version,
-        progress=workspace.progress,
-    )
-    event, claim = events.replicated(version, store, copied, workspace.clock())
+    try:
+        copied = copy_replica(
+            source_of(workspace, version, held),
+            workspace.catalog.objects(version.identifier, version.version),
+            workspace.store(store),
+            identifier=version.identifier,
+            version=version.version,
+            progress=workspace.progress,
+        )
+    except ObjectExists as error:
+        # What stands in our place is not ours to overwrite. Claimed, it is seen by audits and mended by repair.
+        now, reason = workspace.clock(), store_failed(store, error)
+        event = events.not_replicated(version, store, reason, now, claimed=True)
+        claim = Replica(version.identifier, version.version, store, now)
+    else:
+        event, claim = events.replicated(version, store, copied, workspace.clock())
     workspace.catalog.record([event], claims=[claim])
 
 

@@ -96,8 +96,12 @@ def replicated(version: AIPVersion, store: str, copied: Copied, now: datetime) -
     return done, Replica(version.identifier, version.version, store, now)
 
 
-def not_replicated(version: AIPVersion, store: str, reason: Finding, now: datetime) -> Event:
-    """A replica could not be copied; the reason is the store's, never the package's."""
+def not_replicated(
+    version: AIPVersion, store: str, reason: Finding, now: datetime, *, claimed: bool = False
+) -> Event:
+    """A replica could not be copied; the reason is the store's, never the package's. `claimed` when part of it is
+    there all the same, so that audit and repair see to it.
+    """
     return event(
         EventType.REPLICATION,
         now,
@@ -106,7 +110,7 @@ def not_replicated(version: AIPVersion, store: str, reason: Finding, now: dateti
         version=version.version,
         store=store,
         findings=(reason,),
-        detail={"claimed": False},
+        detail={"claimed": claimed},
     )
 
 

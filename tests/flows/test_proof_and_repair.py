@@ -281,3 +281,27 @@ def test_a_fresh_copy_that_does_not_prove_is_found(workspace: Workspace, house: 
     assert (done.outcome, done.verdict) == ("accepted", Verdict.FOUND)
     assert "object-altered" in codes(done.findings)
     assert proofs(done.replicas) == {"a": "intact", "b": "damaged", "c": "intact"}
+
+
+def test_what_others_put_in_our_place_is_found_and_repaired_never_overwritten(
+    workspace: Workspace, house: House, tmp_path: Path
+):
+    place = []
+
+    def squat(name: str, work, /, *args, **kwargs):
+        if name == "copy to b":
+            version = next(iter(workspace.catalog.versions()))
+            place.append(house.store_folder("b") / f"aip/{version.identifier}/v1" / PAGE)
+            place[0].parent.mkdir(parents=True)
+            place[0].write_bytes(b"not ours")
+        return plain_step(name, work, *args, **kwargs)
+
+    done = ingest(workspace, str(package(tmp_path / "p")), step=squat)
+    assert (done.outcome, done.verdict) == ("accepted", Verdict.FOUND)
+    assert proofs(done.replicas) == {"a": "intact", "b": "damaged", "c": "intact"}
+    assert place[0].read_bytes() == b"not ours"
+    (mended,) = repair(workspace, [])
+    assert mended.verdict is Verdict.WELL
+    assert mended.repaired is not None
+    assert [path.read_bytes() for path in mended.repaired.kept] == [b"not ours"]
+    assert {each.word for each in audit(workspace, [])} == {"intact"}
