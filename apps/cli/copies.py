@@ -86,10 +86,17 @@ def _audit_lines(done: list[Audited], language: str) -> list[Line]:
         for store in stores
     ]
     lines: list[Line] = [Table((say("Store"), say("Intact"), say("Damaged"), say("Unreadable")), rows)]
+    away: set[str] = set()
     for each in done:
-        if each.report.outcome is not Outcome.INTACT:
-            lines.append(_copy_line(each.report.identifier, each.report.version, each.report.store, each.word))
-        lines += shapes.finding_lines(each.report.findings, language)
+        report = each.report
+        if each.away is not None:
+            if report.store not in away:  # once for the store, not for every copy in it
+                lines += shapes.finding_lines([each.away], language, about=each.away.path or "")
+            away.add(report.store)
+            continue
+        if report.outcome is not Outcome.INTACT:
+            lines.append(_copy_line(report.identifier, report.version, report.store, each.word))
+        lines += shapes.finding_lines(report.findings, language)
     words = {each.report.outcome for each in done}
     if Outcome.DAMAGED in words:
         lines.append(say("Next: `vankho repair` brings damaged copies back from proved ones."))
@@ -251,6 +258,10 @@ def compare(session: Session, store: StoreOption = None) -> Answer:
         done = carry_out(workspace, reconcile, store=known_store(workspace, store))
     lines: list[Line] = []
     for each in done:
+        if each.away is not None:
+            lines.append(say("{store}: {outcome}", store=each.report.store, outcome=shapes.outcome(each.word)))
+            lines += shapes.finding_lines([each.away], session.language, about=each.away.path or "")
+            continue
         lines.append(
             say(
                 "{store}: {outcome}; {replicas} copies claimed, {objects} objects listed",

@@ -223,7 +223,11 @@ def store_list(session: Session) -> Answer:
 
 def _notes(store: StoreListed) -> list[Line]:
     if store.capabilities is None:
-        return [say("{store}: not asked yet what it can do; `vankho store check {store}` does.", store=store.name)]
+        return (
+            []
+            if store.kind == "local"
+            else [say("{store}: not asked yet what it can do; `vankho store check {store}` does.", store=store.name)]
+        )
     return [f"{store.name}: {note}" for note in store.capabilities.notes]
 
 

@@ -19,7 +19,7 @@ from apps.cli import screen
 from apps.cli.answer import Answer, Table
 from apps.cli.shapes import ALIKE, finding_lines
 from preservation.findings import Finding, Severity
-from tests.cli.commands import PROGRAM, Ran, environment, package_in, vankho, workspace_in
+from tests.cli.commands import PROGRAM, Ran, environment, local_store, package_in, vankho, workspace_in
 from tests.cli.conftest import Held
 from wording import say
 
@@ -127,6 +127,20 @@ def test_damage_is_told_with_its_copy_and_the_next_step(here: Here, held: Held) 
     shown = here("show", "-w", held.workspace, held.identifier[:8])
     assert "because: The copy in third is damaged." in shown.out
     assert re.search(r"^third +damaged \d\d/\d\d/\d{4} \d\d:\d\d", shown.out, re.MULTILINE)
+
+
+def test_a_store_that_is_away_is_told_once(here: Here, held: Held) -> None:
+    """Not once for each of its copies, and never as damage."""
+    assert here("ingest", "-w", held.workspace, package_in(held.package.parent / "khác", text="khác\n")).code == 0
+    stores = {name: local_store(name) for name in ("primary", "second")}
+    workspace_in(held.workspace, **stores, third=local_store("third") | {"path": str(held.workspace / "not mounted")})
+    done = here("audit", "-w", held.workspace)
+    assert done.code == 3
+    assert re.search(r"^third +0 +0 +2$", done.out, re.MULTILINE)
+    assert done.out.count("could not be used") == 1
+    assert "no evidence of damage" in done.out
+    compared = here("reconcile", "-w", held.workspace)
+    assert (compared.code, compared.out.count("could not be used")) == (3, 1)
 
 
 def test_too_few_stores_are_said_at_once(here: Here, tmp_path: Path) -> None:
