@@ -31,6 +31,7 @@ from preservation.facts import Grade, Outcome, Role
 from preservation.findings import Severity
 from preservation.replicas.layout import object_key
 from wording import Message, say
+from wording.translate import translate
 
 _MARK = ".vankho-demo"  # a folder with this file was made by an earlier demonstration and may be made anew
 STORES = ("primary", "cloud-a", "cloud-b")
@@ -76,7 +77,7 @@ def demonstrate(session: Session, folder: Path, package: Sequence[str], *, keep:
         "ingested": [ingested_json(each, session.language) for each in done],
         **found,
         "held": not teller.broken,
-        "broken": [str(claim) for claim in teller.broken],
+        "broken": [translate(claim, session.language) for claim in teller.broken],
         "seconds": round(seconds, 1),
     }
     return Answer(data, [], Verdict.FOUND if teller.broken else Verdict.WELL)
@@ -179,7 +180,7 @@ def _damage_and_mend(workspace: Workspace, folder: Path, done: Sequence[Ingested
     victim = next((each for each in done if each.identifier is not None and each.version is not None), None)
     if victim is None or victim.identifier is None or victim.version is None:
         teller.check(False, say("there is a copy to damage"))
-        return {}
+        return {"damaged": None, "found": [], "repaired": []}
     objects = workspace.catalog.objects(victim.identifier, victim.version)
     path = max((fact for fact in objects if fact.role is Role.PAYLOAD), key=lambda fact: fact.size).path
     key = object_key(victim.identifier, victim.version, path)
@@ -211,7 +212,11 @@ def _damage_and_mend(workspace: Workspace, folder: Path, done: Sequence[Ingested
     again = carry_out(workspace, audit, references=[])
     intact = bool(again) and all(each.report.outcome is Outcome.INTACT for each in again)
     teller.check(intact, say("all {copies} copies are intact, every byte read back", copies=len(again)))
-    return {"damaged": {"store": DAMAGED_STORE, "path": path, "offset": offset}, "found": wrong, "repaired": repaired}
+    return {
+        "damaged": {"store": DAMAGED_STORE, "path": path, "offset": offset},
+        "found": [{"store": store, "path": path, "outcome": outcome} for store, path, outcome in wrong],
+        "repaired": [{"path": path, "from": donor} for path, donor in repaired],
+    }
 
 
 def _seen(audited: Sequence[Audited], teller: _Teller) -> list[Line]:
