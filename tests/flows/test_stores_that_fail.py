@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,9 @@ from flows.reconcile import reconcile
 from flows.repair import repair
 from flows.replicate import replicate
 from flows.restore import restore
+from flows.steps import plain_step
 from flows.workspace import Workspace
-from preservation.facts import EventOutcome, EventType, Outcome
+from preservation.facts import EventOutcome, EventType, Grade, Outcome
 from storage_adapters.errors import StorageUnavailable
 from storage_adapters.local import LocalStore
 from tests.conftest import cannot_run
@@ -265,3 +269,33 @@ def test_repair_of_a_store_that_went_away_fails_and_says_so(house: House, held: 
         (tmp_path / "unplugged").rename(tmp_path / "disk")
         (done,) = repair(workspace, [])
         assert done.verdict is Verdict.WELL
+
+
+def test_what_a_store_cannot_tell_is_no_evidence(house: House, held: str):
+    """A folder computes no checksums: asked for them, it proves nothing, good or bad."""
+    with house.open() as workspace:
+        answers = audit(workspace, [], evidence="provider")
+        assert {(each.word, each.verdict) for each in answers} == {("unreadable", Verdict.FAILED)}
+        assert {grade for each in workspace.catalog.replicas(held, 1) for grade in each.evidence} == {Grade.BYTES}
+        assert repair(workspace, []) == []
+
+
+def test_two_runs_never_copy_one_aip_side_by_side(house: House, tmp_path: Path):
+    """The second waits, and then finds nothing left to do; the bag is not taken away under the first."""
+    copying = threading.Event()
+
+    def slow(name: str, work, /, *args, **kwargs):
+        if name == "copy to b":
+            copying.set()
+            time.sleep(0.7)
+        return plain_step(name, work, *args, **kwargs)
+
+    with house.open() as one, house.open() as other, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(ingest, one, str(package(tmp_path / "p")), step=slow)
+        assert copying.wait(30)
+        (second,) = replicate(other, [])
+        assert (second.verdict, second.copies.reports) == (Verdict.WELL, ())
+        assert proofs(second.replicas) == proofs(first.result().replicas) == dict.fromkeys("abc", "intact")
+        told = [each.event.type for each in other.catalog.events(identifier=second.version.identifier)]
+        assert told.count(EventType.REPLICATION) == 3
+    assert house.leftovers() == []
