@@ -39,7 +39,7 @@ def plain_step(_name: str, work: Callable[P, Answer], /, *args: P.args, **kwargs
     return work(*args, **kwargs)
 
 
-# Prefect on SQLite stays quick with some 30 task runs in one flow run (docs/decisions).
+# Prefect on SQLite stays quick with some 30 task runs in one flow run.
 STEPS_PER_RUN = 25
 
 
