@@ -60,9 +60,9 @@ def _place(settings: LocalStoreSettings | S3StoreSettings) -> str:
     return f"{settings.endpoint_url or 'Amazon S3'} {settings.bucket}"
 
 
-def check_store(workspace: Workspace, name: str) -> tuple[list[ClauseResult], tuple[str, ...]]:
-    """Every clause of the contract against the store, and the notes of a fresh probe, which is recorded."""
+def check_store(workspace: Workspace, name: str) -> tuple[list[ClauseResult], Capabilities]:
+    """Every clause of the contract against the store, and what a fresh probe saw it do, which is recorded."""
     store = workspace.store_for_check(name)
     seen = store.capabilities()
     workspace.catalog.save_capabilities(name, seen, workspace.clock())
-    return conformance.run(store), seen.notes
+    return conformance.run(store), seen

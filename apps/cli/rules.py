@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,9 +21,9 @@ from wording import say
 from wording.translate import translate
 
 if TYPE_CHECKING:
-    from flows.stores import StoreListed
     from preservation.bags.report import BagReport
     from storage_adapters.conformance import ClauseResult
+    from storage_adapters.store import Capabilities
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.")]
 
@@ -216,19 +218,21 @@ def store_list(session: Session) -> Answer:
         listed = list_stores(workspace)
     headings = (say("Store"), say("Kind"), say("Place"), say("Provider"), say("Region"), say("Medium"), say("Copies"))
     rows = [(s.name, s.kind, s.place, s.provider or "–", s.region or "–", s.medium or "–", s.copies) for s in listed]
-    lines: list[Line] = [Table(headings, rows)]
-    lines += [line for store in listed for line in _notes(store)]
-    return Answer([store.as_json() for store in listed], lines or [say("No store is set up.")])
+    lines: list[Line] = [Table(headings, rows)] if listed else [say("No store is set up.")]
+    for store in listed:
+        if store.capabilities is not None:
+            lines += [say("{store}:", store=store.name), *_abilities(store.capabilities)]
+        elif store.kind != "local":
+            lines.append(
+                say("{store}: not asked yet what it can do; `vankho store check {store}` does.", store=store.name)
+            )
+    return Answer([store.as_json() for store in listed], lines)
 
 
-def _notes(store: StoreListed) -> list[Line]:
-    if store.capabilities is None:
-        return (
-            []
-            if store.kind == "local"
-            else [say("{store}: not asked yet what it can do; `vankho store check {store}` does.", store=store.name)]
-        )
-    return [f"{store.name}: {note}" for note in store.capabilities.notes]
+def _abilities(can: Capabilities) -> list[Line]:
+    from storage_adapters.capabilities import describe
+
+    return [say("  {sentence}", sentence=sentence) for sentence in describe(can)]
 
 
 def store_check(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The store.")]) -> Answer:
@@ -237,16 +241,17 @@ def store_check(session: Session, name: Annotated[str, typer.Argument(metavar="N
 
     with session.open() as workspace:
         known_store(workspace, name)
-        results, notes = check_store(workspace, name)
-    broken = [result for result in results if result.outcome == "broken"]
+        results, can = check_store(workspace, name)
+    counted = Counter(result.outcome.value for result in results)
     lines: list[Line] = [_clause(result, session.language) for result in results]
-    lines += list(notes)
+    lines += [say("What {store} does of itself:", store=name), *_abilities(can)]
     lines.append(
         say(
-            "{held} of {all} clauses hold, {broken} are broken.",
-            held=len(results) - len(broken),
+            "Clauses: {all}; {held} hold, {spared} are not promised, {broken} are broken.",
             all=len(results),
-            broken=len(broken),
+            held=counted["held"],
+            spared=counted["not-promised"],
+            broken=counted["broken"],
         )
     )
     data = {
@@ -260,9 +265,9 @@ def store_check(session: Session, name: Annotated[str, typer.Argument(metavar="N
             }
             for result in results
         ],
-        "notes": [str(note) for note in notes],
+        "capabilities": asdict(can),
     }
-    return Answer(data, lines, Verdict.FOUND if broken else Verdict.WELL)
+    return Answer(data, lines, Verdict.FOUND if counted["broken"] else Verdict.WELL)
 
 
 _CLAUSE = {"held": say("holds"), "broken": say("BROKEN"), "not-promised": say("not promised")}
