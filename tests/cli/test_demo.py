@@ -45,6 +45,7 @@ def test_a_damage_that_is_not_found_ends_with_1(here: Here, tmp_path: Path, monk
     monkeypatch.setattr(examples.servers, "wait_for_prefect", lambda *_: None)
     done = here("demo", tmp_path / "demo", "--json")
     assert (done.code, done.err) == (1, "")
+    assert list(done.data) == ["ingested", "damaged", "found", "repaired", "held", "broken", "seconds"]
     assert done.data["held"] is False
     assert done.data["found"] == done.data["repaired"] == []
     assert len(done.data["broken"]) == 2
