@@ -62,7 +62,10 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
     token = _CALLER.set(caller)
     state = None
     try:
-        state = asyncio.run(_FLOWS[name](workspace=str(workspace.folder), **parameters, return_state=True))
+        # On the runner's loop, and not by `asyncio.run`, which keeps Ctrl-C back until the whole flow is over.
+        with asyncio.Runner() as runner:
+            flow_run = _FLOWS[name](workspace=str(workspace.folder), **parameters, return_state=True)
+            state = runner.get_loop().run_until_complete(flow_run)
     except Exception:
         if not caller.answers and caller.raised is None:
             raise
