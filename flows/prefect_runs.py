@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import SyncClientContext
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.states import Completed, Failed
@@ -109,6 +110,13 @@ def _store_was_away(_task: object, _run: object, state: State[Any]) -> bool:
 
 @contextmanager
 def _opened(folder: str) -> Iterator[Workspace]:
+    # One client for all steps: Prefect would make a new one, TLS and all, for each, at 40 ms a step.
+    with SyncClientContext.get_or_create(), _workspace(folder) as workspace:
+        yield workspace
+
+
+@contextmanager
+def _workspace(folder: str) -> Iterator[Workspace]:
     caller = _CALLER.get()
     if caller is not None:
         try:

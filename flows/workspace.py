@@ -126,6 +126,10 @@ class Workspace:
         """The format identifier, its workers started at first use and kept for the whole batch."""
         return Identifier().__enter__()
 
+    def warm_up(self) -> None:
+        """Start the identifier's first worker now: it loads its signatures while other things are done."""
+        assert self.identifier
+
     def counted(self, files: Iterable[FileFact]) -> Iterator[FileFact]:
         """The same files; each one moves the progress by one."""
         for file in files:

@@ -81,6 +81,7 @@ def take_in(
 
     sources = [_settled(path) for path in paths]
     with session.open() as workspace:
+        workspace.warm_up()
         if len(sources) == 1:
             done = [carry_out(workspace, ingest, source=sources[0], policy=policy, collection=collection)]
         else:
