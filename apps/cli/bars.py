@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,5 +52,6 @@ class Bars:
 def bars(language: str) -> Iterator[Bars]:
     """A bar on standard error, gone at the end."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), _Done(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+    console, watched = Console(stderr=True), sys.stdout.isatty()  # what is written to a file stays out of the way
+    with Progress(*columns, console=console, transient=True, redirect_stdout=watched) as drawn:
         yield Bars(drawn, language)

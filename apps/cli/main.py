@@ -13,6 +13,8 @@ from apps.cli import copies, demo, ingesting, rules, screen, viewing
 from apps.cli.command import INTERRUPTED, Common, JsonOption, LanguageOption, WorkspaceOption
 from apps.cli.help import in_language
 from apps.cli.usage import explained
+from preservation.errors import UsageError
+from wording import say
 from wording.translate import choose_language
 
 
@@ -66,11 +68,14 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except typer.Abort:
         sys.exit(INTERRUPTED)
     except typer.TyperException as error:
-        in_our_words = explained(error)
-        if in_our_words is None:
+        in_our_words, as_json = explained(error), "--json" in words
+        if in_our_words is None and not as_json:
             error.show()  # type: ignore[attr-defined]
         else:
-            screen.show_error(in_our_words, as_json="--json" in words, language=language)
+            told = in_our_words or UsageError(
+                say("The command was not understood: {reason}", reason=error.format_message())
+            )
+            screen.show_error(told, as_json=as_json, language=language)
         sys.exit(error.exit_code)
 
 

@@ -8,6 +8,7 @@ import pty
 import re
 import struct
 import subprocess
+import sys
 import termios
 import unicodedata
 from collections.abc import Callable
@@ -66,6 +67,30 @@ def test_a_bar_on_a_terminal_and_none_in_a_pipe(tmp_path: Path) -> None:
     assert "━" not in piped.out + piped.err
     assert "\x1b" not in piped.out + piped.err
     assert piped.err == ""
+
+
+BESIDE_A_BAR = """
+import sys
+from apps.cli.bars import bars
+with bars("en") as moving:
+    moving.begin("receive", 100)
+    print("for the file")
+    moving.advance(50)
+"""
+
+
+def test_what_goes_to_a_file_goes_there_while_a_bar_moves() -> None:
+    """`vankho demo > file`: the bar is on the terminal, the lines are in the file."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_A_BAR], stdout=subprocess.PIPE, stderr=theirs, env=environment(TERM="xterm")
+    )
+    os.close(theirs)
+    seen = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert done.stdout == b"for the file\n"
+    assert "for the file" not in seen
+    assert "receiving" in seen
 
 
 def test_json_on_a_terminal_has_no_bar(tmp_path: Path) -> None:
