@@ -8,13 +8,14 @@ left for the next run; the others go on. The package is never blamed for a store
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from flows.failures import as_finding
 from flows.outcomes import Verdict
+from flows.places import WORKSPACE, donors_for
 from flows.references import version_named
 from flows.steps import Step
 from flows.workspace import Workspace
@@ -24,10 +25,10 @@ from policies.replication import wanted_stores
 from preservation import events
 from preservation.facts import AIPVersion, Event, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
-from preservation.replicas.copy import OpenSource, copy_replica, from_folder, from_store
+from preservation.replicas.copy import Copied, copy_replica
 from preservation.replicas.layout import replica_prefix
 from preservation.replicas.verify import ReplicaReport, verify_replica
-from storage_adapters.errors import ObjectExists, StorageError
+from storage_adapters.errors import ObjectDamaged, ObjectExists, ObjectNotFound, StorageError
 from wording import say
 
 
@@ -64,7 +65,7 @@ def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step:
             claimed = name in held
             try:
                 if not claimed:
-                    step(f"copy to {name}", _copy, workspace, now, name, held.values())
+                    step(f"copy to {name}", _copy, workspace, now, name)
                     claimed = True
                 reports.append(step(f"verify in {name}", audit_replica, workspace, now, name))
             except (StorageError, OSError) as error:
@@ -117,7 +118,7 @@ def store_failed(store: str, error: StorageError | OSError) -> Finding:
     """The finding for a store that could not be used, or for our own disk that kept us from it, with the reason."""
     reason = as_finding(error)
     return Finding(
-        "copy-failed",
+        reason.code,
         Severity.ERROR,
         say("Store {store} could not be used: {reason}", store=store, reason=reason.message),
         path=reason.path,
@@ -126,18 +127,11 @@ def store_failed(store: str, error: StorageError | OSError) -> Finding:
     )
 
 
-def _copy(workspace: Workspace, version: AIPVersion, store: str, held: Iterable[Replica]) -> None:
+def _copy(workspace: Workspace, version: AIPVersion, store: str) -> None:
     workspace.clear_unfinished(store, replica_prefix(version.identifier, version.version))
     workspace.progress.begin(f"copy > {store}", version.object_bytes)
     try:
-        copied = copy_replica(
-            source_of(workspace, version, held),
-            workspace.catalog.objects(version.identifier, version.version),
-            workspace.store(store),
-            identifier=version.identifier,
-            version=version.version,
-            progress=workspace.progress,
-        )
+        copied = _copy_from_the_first_good(workspace, version, store)
     except ObjectExists as error:
         # What stands in our place is not ours to overwrite. Claimed, it is seen by audits and mended by repair.
         now, reason = workspace.clock(), store_failed(store, error)
@@ -148,30 +142,36 @@ def _copy(workspace: Workspace, version: AIPVersion, store: str, held: Iterable[
     workspace.catalog.record([event], claims=[claim])
 
 
-def source_of(workspace: Workspace, version: AIPVersion, held: Iterable[Replica]) -> OpenSource:
-    """Where to copy from: the workspace's bag while it is there, else a copy last seen intact."""
-    if version.staged is not None and (workspace.folder / version.staged).is_dir():
-        return from_folder(workspace.folder / version.staged)
-    donors = [replica for replica in held if _proved(replica)]
-    if not donors:
-        raise NoDonor(
-            say(
-                "No copy of {identifier} is proved, so there is nothing to copy from.", identifier=version.identifier
-            ),
-            next_step=say("Run `vankho audit {identifier}` to see what is left.", identifier=version.identifier),
-        )
-    return from_store(workspace.store(donors[0].store), version.identifier, version.version)
+def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: str) -> Copied:
+    """Copy from a donor last seen intact; when it has decayed since, the next one goes on where it failed."""
+    replicas = workspace.catalog.replicas(version.identifier, version.version)
+    trusted = {WORKSPACE, *(replica.store for replica in replicas if _proved(replica))}
+    decayed: StorageError | None = None
+    for donor in donors_for(workspace, version, but=store):
+        if donor.name not in trusted:
+            continue
+        try:
+            return copy_replica(
+                donor.open,
+                workspace.catalog.objects(version.identifier, version.version),
+                workspace.store(store),
+                identifier=version.identifier,
+                version=version.version,
+                progress=workspace.progress,
+            )
+        except (ObjectDamaged, ObjectNotFound) as error:
+            decayed = error
+    raise NoDonor(
+        say("No place has a good copy of {identifier} to copy from.", identifier=version.identifier),
+        next_step=say("Run `vankho audit {identifier}` to see what is left.", identifier=version.identifier),
+        detail=str(decayed) if decayed is not None else None,
+    )
 
 
 class NoDonor(StorageError):
-    """Nothing to copy from: no bag in the workspace and no replica proved intact."""
+    """Nothing to copy from: no bag in the workspace, and no replica that gives the right bytes."""
 
 
 def _proved(replica: Replica | None) -> bool:
     evidence = replica.evidence.get(Grade.BYTES) if replica is not None else None
     return evidence is not None and evidence.outcome is Outcome.INTACT
-
-
-def policy_of(workspace: Workspace, versions: Sequence[AIPVersion]) -> dict[str, Policy]:
-    """The policies that the versions were admitted under, by name, each read once."""
-    return {name: workspace.policy(name) for name in {version.policy for version in versions}}

@@ -37,7 +37,6 @@ from preservation.findings import Finding
 from preservation.formats.report import format_report
 from preservation.packages.receive import receive
 from preservation.packages.submission import Submission, claim, release
-from storage_adapters.errors import StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,8 @@ def ingest(
     try:
         tidy(workspace)
         return _judged(workspace, source, submission_id, rules, collection, step)
-    except (PreservationError, StorageError, OSError) as error:
-        return Ingested(source, "failed", findings=(as_finding(error),))
+    except Exception as error:  # noqa: BLE001 - whatever one package brings about, the others of a batch go on
+        return _failed(workspace, source, submission_id, as_finding(error))
 
 
 def _judged(
@@ -183,6 +182,20 @@ def _with_copies(
         replicas=tuple(workspace.catalog.replicas(version.identifier, version.version)),
         copies=copies.verdict,
     )
+
+
+def _failed(workspace: Workspace, source: str, submission: str, reason: Finding) -> Ingested:
+    """The system could not do it; that is recorded as well, unless the catalog is what failed."""
+    end = events.event(
+        EventType.INGESTION_END,
+        workspace.clock(),
+        submission=submission,
+        findings=(reason,),
+        detail={"source": source},
+    )
+    with suppress(PreservationError, OSError):
+        workspace.catalog.record([end])
+    return Ingested(source, "failed", findings=(reason,))
 
 
 def _rejected(

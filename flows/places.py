@@ -8,6 +8,8 @@ from preservation.replicas.copy import from_folder, from_store
 from preservation.replicas.repair import Donor
 from storage_adapters.store import Store
 
+WORKSPACE = "workspace"  # the name of the place that is no store
+
 
 def donors_for(
     workspace: Workspace, version: AIPVersion, *, but: str | None = None, only: str | None = None
@@ -18,8 +20,8 @@ def donors_for(
     every byte is checked before it is used.
     """
     donors = []
-    if version.staged is not None and only is None:
-        donors.append(Donor("workspace", from_folder(workspace.folder / version.staged)))
+    if version.staged is not None and only is None and (workspace.folder / version.staged).is_dir():
+        donors.append(Donor(WORKSPACE, from_folder(workspace.folder / version.staged)))
     replicas = workspace.catalog.replicas(version.identifier, version.version)
     for replica in sorted(replicas, key=_trust):
         if replica.store != but and only in (None, replica.store) and replica.store in workspace.settings.stores:

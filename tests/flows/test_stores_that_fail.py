@@ -12,7 +12,7 @@ import pytest
 
 from examples.servers import rclone_s3
 from flows.audit import audit
-from flows.ingest import ingest
+from flows.ingest import ingest, ingest_batch
 from flows.outcomes import Verdict, worst_of
 from flows.reconcile import reconcile
 from flows.repair import repair
@@ -52,12 +52,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+def store_faults(findings) -> list[str]:
+    """The codes of findings that a store is to blame for."""
+    return [code for code in codes(findings) if code.startswith("store-")]
+
+
 def assert_kept_then_completed(house: House, source: Path, mend) -> None:
     """Two stores copied, `a` not: accepted and failed; after mending, replicate completes and lets the bag go."""
     with house.open() as workspace:
         done = ingest(workspace, str(source))
         assert (done.outcome, done.verdict, done.version) == ("accepted", Verdict.FAILED, 1)
-        assert codes(done.findings).count("copy-failed") == 1
+        assert len(store_faults(done.findings)) == 1
         assert proofs(done.replicas) == {"b": "intact"}
         assert workspace.catalog.staged() == house.leftovers() == [house.leftovers()[0]]
         failed = [
@@ -135,7 +140,7 @@ def test_all_stores_off(house: House, tmp_path: Path):
     with house.open() as workspace:
         done = ingest(workspace, str(package(tmp_path / "p")))
         assert (done.outcome, done.verdict, done.replicas) == ("accepted", Verdict.FAILED, ())
-        assert codes(done.findings).count("copy-failed") == 3
+        assert len(store_faults(done.findings)) == 3
         (bag,) = workspace.catalog.staged()
         assert contents(house.folder / bag / "data") == PAGES
         (still,) = replicate(workspace, [str(done.identifier)])
@@ -178,8 +183,49 @@ def test_with_no_bag_and_no_proved_copy_nothing_is_copied(house: House, tmp_path
         (tmp_path / "disk").mkdir()
         (again,) = replicate(workspace, [])
         assert again.verdict is Verdict.FAILED
-        assert "copy-failed" in codes(again.copies.failures)
+        assert store_faults(again.copies.failures)
         assert list((tmp_path / "disk").glob("aip/*")) == []
+
+
+def test_a_donor_that_has_decayed_since_its_proof_gives_way_to_the_next(house: House, tmp_path: Path):
+    house.stores["c"]["path"] = str(tmp_path / "disk")
+    house.settle()
+    with house.open() as workspace:
+        done = ingest(workspace, str(package(tmp_path / "p")))
+        page = house.store_folder("a") / f"aip/{done.identifier}/v1/data/Trang 0001.txt"
+        page.chmod(0o600)
+        page.write_bytes(bytes(len(page.read_bytes())))  # the same length, other bytes; nobody has looked since
+        (tmp_path / "disk").mkdir()
+        (again,) = replicate(workspace, [])
+        assert proofs(again.replicas)["c"] == "intact"
+
+
+def test_a_fault_that_nobody_foresaw_fails_one_package_and_not_its_batch(house: House, tmp_path: Path):
+    sources = [str(package(tmp_path / name, extra=name.encode())) for name in ("first", "second")]
+    with house.open() as workspace:
+        workspace.progress = Surprised()
+        first, second = ingest_batch(workspace, sources)
+        assert (first.outcome, codes(first.findings)) == ("failed", ["failed"])
+        assert second.outcome == "accepted"
+        assert "ZeroDivisionError" in str(first.findings[0].message)
+        ends = [each.event for each in workspace.catalog.events() if each.event.type == "ingestion end"]
+        assert [event.outcome.value for event in ends] == ["fail", "success"]
+    assert house.leftovers() == []
+
+
+class Surprised:
+    """A listener with a bug that shows once."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def begin(self, step: str, total: int | None) -> None:
+        self.calls += 1
+        if self.calls == 1:
+            raise ZeroDivisionError
+
+    def advance(self, amount: int) -> None:
+        pass
 
 
 class Flaky(LocalStore):
@@ -228,7 +274,7 @@ def test_an_audit_of_a_store_that_is_off_is_unreadable_and_never_damaged(
             "intact": 0, "altered": 0, "missing": 0, "unexpected": 0, "unreadable": off.report.counts["unreadable"]
         }  # fmt: skip
         assert off.report.counts["unreadable"] == next(iter(workspace.catalog.versions())).objects
-        assert codes(off.report.findings) == ["copy-failed"]
+        assert store_faults(off.report.findings) == ["store-denied"]
         if grade != "provider":
             assert {answers[name].report.outcome for name in "bc"} == {Outcome.INTACT}
         assert worst_of(answers.values()) is Verdict.FAILED
@@ -263,7 +309,7 @@ def test_repair_of_a_store_that_went_away_fails_and_says_so(house: House, held: 
         audit(workspace, [])
         (tmp_path / "disk").rename(tmp_path / "unplugged")
         (done,) = repair(workspace, [])
-        assert (done.verdict, done.word, codes(done.findings)) == (Verdict.FAILED, "failed", ["copy-failed"])
+        assert (done.verdict, done.word, codes(done.findings)) == (Verdict.FAILED, "failed", ["store-denied"])
         *_, last = (each.event for each in workspace.catalog.events(identifier=held))
         assert (last.type, last.outcome, last.store) == (EventType.RECOVERY, EventOutcome.FAIL, "a")
         (tmp_path / "unplugged").rename(tmp_path / "disk")
