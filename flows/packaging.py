@@ -164,8 +164,7 @@ def admit(
             now,
             outcome=EventOutcome.SUCCESS,
             submission=version.submission,
-            identifier=version.identifier,
-            version=version.version,
+            of=version,
             detail=detail,
         )
 

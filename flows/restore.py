@@ -59,8 +59,7 @@ def restore(
         EventType.DISSEMINATION,
         workspace.clock(),
         outcome=EventOutcome.SUCCESS if report.valid else EventOutcome.FAIL,
-        identifier=wanted.identifier,
-        version=wanted.version,
+        of=wanted,
         findings=restored.findings,
         detail={"from": list(restored.places), "files": restored.files, "bytes": restored.bytes},
     )

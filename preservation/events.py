@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, Protocol
 
 from preservation.facts import (
     AIPVersion,
@@ -26,6 +27,7 @@ from preservation.facts import (
 )
 from preservation.findings import Finding, Severity, as_json, worst
 from preservation.formats.report import FormatReport
+from preservation.inventory import FactFile
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission
 from preservation.packages.supplied import Supplied
@@ -39,6 +41,18 @@ AGENT = f"vankho {VERSION}"
 FINDINGS_IN_EVENT = 1000  # an event stays readable; the count beside them stays exact
 
 
+class OfVersion(Protocol):
+    """Whatever names one AIP version: the version itself, or a report about it."""
+
+    @property
+    def identifier(self) -> str:
+        """The AIP's identifier."""
+
+    @property
+    def version(self) -> int:
+        """The version's number."""
+
+
 def event(
     kind: EventType,
     now: datetime,
@@ -46,8 +60,7 @@ def event(
     outcome: EventOutcome | None = None,
     agent: str = AGENT,
     submission: str | None = None,
-    identifier: str | None = None,
-    version: int | None = None,
+    of: OfVersion | None = None,
     store: str | None = None,
     findings: Iterable[Finding] = (),
     detail: Mapping[str, Any] | None = None,
@@ -65,8 +78,8 @@ def event(
         agent=agent,
         outcome=outcome or outcome_of(found),
         submission=submission,
-        identifier=identifier,
-        version=version,
+        identifier=of.identifier if of is not None else None,
+        version=of.version if of is not None else None,
         store=store,
         detail=facts,
     )
@@ -88,8 +101,7 @@ def replicated(version: AIPVersion, store: str, copied: Copied, now: datetime) -
     done = event(
         EventType.REPLICATION,
         now,
-        identifier=version.identifier,
-        version=version.version,
+        of=version,
         store=store,
         detail={"claimed": True, "put": copied.put, "already": copied.already, "bytes": copied.bytes},
     )
@@ -106,8 +118,7 @@ def not_replicated(
         EventType.REPLICATION,
         now,
         outcome=EventOutcome.FAIL,
-        identifier=version.identifier,
-        version=version.version,
+        of=version,
         store=store,
         findings=(reason,),
         detail={"claimed": claimed},
@@ -125,8 +136,7 @@ def checked(report: ReplicaReport, now: datetime) -> tuple[Event, tuple[Evidence
         EventType.FIXITY_CHECK,
         now,
         outcome=proof[report.outcome],
-        identifier=report.identifier,
-        version=report.version,
+        of=report,
         store=report.store,
         findings=report.findings,
         detail={
@@ -147,8 +157,7 @@ def not_checked(version: AIPVersion, store: str, grade: Grade, reason: Finding, 
         EventType.FIXITY_CHECK,
         now,
         outcome=EventOutcome.WARNING,
-        identifier=version.identifier,
-        version=version.version,
+        of=version,
         store=store,
         findings=(reason,),
         detail={"grade": grade.value, "result": Outcome.UNREADABLE.value},
@@ -160,8 +169,7 @@ def recovered(version: AIPVersion, store: str, repaired: Repaired, now: datetime
     return event(
         EventType.RECOVERY,
         now,
-        identifier=version.identifier,
-        version=version.version,
+        of=version,
         store=store,
         findings=repaired.findings,
         detail={
@@ -178,8 +186,7 @@ def not_recovered(version: AIPVersion, store: str, reason: Finding, now: datetim
         EventType.RECOVERY,
         now,
         outcome=EventOutcome.FAIL,
-        identifier=version.identifier,
-        version=version.version,
+        of=version,
         store=store,
         findings=(reason,),
     )
@@ -215,9 +222,9 @@ def of_reception(
     ]
     if submission.form is not Form.FOLDER:
         history.append(add(EventType.UNPACKING, now, outcome=EventOutcome.SUCCESS, detail={"files": received.files}))
-    renamed = [fact for fact in received.inventory if fact.original_name is not None]
-    if renamed:
-        history.append(add(EventType.FILENAME_CHANGE, now, outcome=EventOutcome.SUCCESS, detail=_names(renamed)))
+    renamed = _names(received.inventory)
+    if renamed["files"]:
+        history.append(add(EventType.FILENAME_CHANGE, now, outcome=EventOutcome.SUCCESS, detail=renamed))
     history.append(
         add(
             EventType.MESSAGE_DIGEST_CALCULATION,
@@ -269,18 +276,18 @@ def delivered_again(version: AIPVersion, submission: Submission, now: datetime) 
         now,
         outcome=EventOutcome.SUCCESS,
         submission=submission.id,
-        identifier=version.identifier,
-        version=version.version,
+        of=version,
         detail={"source": str(submission.source), "form": submission.form.value, "already_here": True},
     )
 
 
-def _names(renamed: Sequence[FileFact]) -> dict[str, Any]:
-    """The producer's bytes of every name that ours differs from, so that the change can be undone."""
+def _names(files: FactFile[FileFact]) -> dict[str, Any]:
+    """The producer's bytes of the names that ours differ from. All of them stand with the objects in the catalog."""
+    shown = islice((fact for fact in files if fact.original_name is not None), FINDINGS_IN_EVENT)
     return {
-        "files": len(renamed),
+        "files": sum(fact.original_name is not None for fact in files),
         "names": [
             {"path": fact.path, "original_base64": base64.b64encode(fact.original_name or b"").decode("ascii")}
-            for fact in renamed[:FINDINGS_IN_EVENT]
+            for fact in shown
         ],
     }
