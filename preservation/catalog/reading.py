@@ -139,17 +139,40 @@ def staged_bags(connection: Connection) -> list[str]:
 
 
 def all_objects(database: Database, identifier: str, version: int) -> Iterator[ObjectFact]:
-    """The objects of one version, sorted by path bytes. Their format's path is the object's own path."""
+    """The objects of one version, sorted by path bytes. Their format's path is the object's own path.
+
+    Raises CatalogError at the end when they are not as many as were admitted: a list that lost rows would prove a
+    copy without looking at all of it, and repair would take the objects it does not name for strangers.
+    """
     with database.reading() as connection:
         here = version_id(connection, identifier, version)
+        admitted = connection.execute(select(versions.c.objects).where(versions.c.id == here)).scalar_one()
     query = select(objects).where(objects.c.version_id == here)
     known: dict[int, FormatFact] = {}  # few, even among a million objects
+    count = 0
     for row in _paged(
         database, lambda last: query.where(objects.c.path > (last.path if last else b"")).order_by(objects.c.path)
     ):
         if row.format_id is not None and row.format_id not in known:
             known[row.format_id] = _format(database, row.format_id)
+        count += 1
         yield _object(row, known)
+    if count != admitted:
+        raise _not_all(identifier, version, admitted=admitted, seen=count)
+
+
+def _not_all(identifier: str, version: int, *, admitted: int, seen: int) -> CatalogError:
+    return CatalogError(
+        say(
+            "The catalog lists {seen} objects of version {version} of AIP {identifier}; {admitted} were admitted.",
+            seen=seen,
+            version=version,
+            identifier=identifier,
+            admitted=admitted,
+        ),
+        where=identifier,
+        next_step=say("Something else than Vankho changed the catalog. Restore it from your own copy of it."),
+    )
 
 
 def all_replicas(database: Database) -> Iterator[Replica]:

@@ -12,6 +12,7 @@ from preservation.errors import CatalogError
 from preservation.facts import Basis, FormatFact, ObjectFact, Role
 from storage_adapters.store import Capabilities
 from tests.catalog.samples import NOW, TIFF, event, objects, version
+from tests.catalog.test_chain import Intruder
 
 
 def empty(catalog: Catalog) -> bool:
@@ -40,6 +41,23 @@ def test_objects_come_sorted_by_path_bytes_whatever_their_order(catalog: Catalog
 def test_more_objects_than_one_batch_and_one_page(catalog: Catalog) -> None:
     catalog.admit(given := version(12_001), objects(12_001), [])
     assert list(catalog.objects(given.identifier, 1)) == list(objects(12_001))
+
+
+@pytest.mark.parametrize("page", [2, 1000])
+def test_a_list_of_objects_that_lost_some_is_not_taken_for_whole(
+    catalog: Catalog, address: str, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preservation.catalog.reading.PAGE", page)
+    catalog.admit(given := version(4), objects(4), [])
+    catalog.admit(other := version(4), objects(4, seed="other"), [])
+    last = "(SELECT path FROM objects ORDER BY path DESC LIMIT 1)"
+    Intruder(address).run(
+        f"DELETE FROM objects WHERE version_id = (SELECT min(version_id) FROM objects) AND path = {last}",
+        disarm=False,
+    )
+    with pytest.raises(CatalogError, match=r"lists 3 objects .* 4 were admitted"):
+        list(catalog.objects(given.identifier, 1))
+    assert len(list(catalog.objects(other.identifier, 1))) == 4
 
 
 def test_every_word_of_an_identification_is_kept(catalog: Catalog) -> None:
