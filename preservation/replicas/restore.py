@@ -19,6 +19,7 @@ from preservation.progress import Progress
 from preservation.replicas.repair import Donor
 from preservation.replicas.verify import FINDINGS_KEPT, chunks
 from storage_adapters.errors import StorageError, StorageUnavailable
+from storage_adapters.keys import check_key
 from wording import Message, say
 
 
@@ -45,7 +46,7 @@ def restore_bag(
     For each file the places are asked in order; the first whose bytes agree with the recorded digest gives it.
     A place that could not be reached is asked last from then on. Raises UsageError for an occupied destination,
     RestoreFailed when no place can give a file, StorageUnavailable when that is because none can be reached,
-    OSError when the disk is full.
+    KeyRefused for a path that would lead out of the destination, OSError when the disk is full.
     """
     refuse_occupied(destination)
     destination = destination.resolve()
@@ -58,6 +59,9 @@ def restore_bag(
     findings: list[Finding] = []
     try:
         for fact in objects:
+            check_key(
+                fact.path
+            )  # relative, without `..`: a catalog that others wrote into must not lead us elsewhere
             used[_fetch(fact, asked, partial, findings)] = None
             files, size = files + 1, size + fact.size
             progress.advance(fact.size)

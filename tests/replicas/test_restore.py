@@ -13,7 +13,7 @@ from preservation.progress import Silent
 from preservation.replicas.copy import from_folder, from_store
 from preservation.replicas.repair import Donor
 from preservation.replicas.restore import Restored, RestoreFailed, refuse_occupied, restore_bag
-from storage_adapters.errors import StorageUnavailable
+from storage_adapters.errors import KeyRefused, StorageUnavailable
 from tests.replicas.places import FILES, NFC, NFD, OTHER_PAGE, PAGE, Aip, Place, Through, in_memory
 
 ALL, BYTES = len(FILES), sum(map(len, FILES.values()))
@@ -143,6 +143,17 @@ def test_interrupted_leaves_nothing(aip: Aip, tmp_path: Path):
             progress=Interrupting(),
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["../outside.txt", "data/../../outside.txt", "{}/outside.txt", "data//outside.txt"])
+def test_a_path_that_leads_out_of_the_destination_is_refused(tmp_path: Path, path: str):
+    (tmp_path / "outside.txt").write_bytes(b"mine")
+    hostile = Aip(files={"bagit.txt": FILES["bagit.txt"], path.format(tmp_path): b"theirs"})
+    given = Donor("s", lambda path: io.BytesIO(hostile.files[path]))
+    with pytest.raises(KeyRefused):
+        restore(hostile, [given], tmp_path / "out")
+    assert tree(tmp_path) == {"outside.txt": b"mine"}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["outside.txt"]
 
 
 def test_what_stands_there_already_is_refused_and_untouched(aip: Aip, tmp_path: Path):
