@@ -109,7 +109,7 @@ def release(workspace: Workspace, version: AIPVersion, policy: Policy) -> None:
     if version.staged is None:
         return
     replicas = workspace.catalog.replicas(version.identifier, version.version)
-    if may_release(policy, replicas):
+    if may_release(policy, replicas, workspace.store_facts()):
         workspace.catalog.set_staged(version.identifier, version.version, None)
         shutil.rmtree(workspace.folder / version.staged, ignore_errors=True)
 
@@ -146,7 +146,7 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
     """Copy from a donor last seen intact; when it has decayed since, the next one goes on where it failed."""
     replicas = workspace.catalog.replicas(version.identifier, version.version)
     trusted = {WORKSPACE, *(replica.store for replica in replicas if _proved(replica))}
-    decayed: StorageError | None = None
+    decayed: Exception | None = None
     for donor in donors_for(workspace, version, but=store):
         if donor.name not in trusted:
             continue
@@ -159,7 +159,7 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
                 version=version.version,
                 progress=workspace.progress,
             )
-        except (ObjectDamaged, ObjectNotFound) as error:
+        except (ObjectDamaged, ObjectNotFound, FileNotFoundError) as error:
             decayed = error
     raise NoDonor(
         say("No place has a good copy of {identifier} to copy from.", identifier=version.identifier),

@@ -200,6 +200,21 @@ def test_a_donor_that_has_decayed_since_its_proof_gives_way_to_the_next(house: H
         assert proofs(again.replicas)["c"] == "intact"
 
 
+def test_a_bag_that_lost_a_file_gives_way_to_a_proved_copy(house: House, tmp_path: Path):
+    for name in "bc":
+        house.stores[name]["path"] = str(tmp_path / name)
+    house.settle()
+    with house.open() as workspace:
+        ingest(workspace, str(package(tmp_path / "p")))
+        (page,) = (house.folder / "bags").glob("*/data/Trang 0001.txt")  # kept: one proved copy is below the floor
+        page.unlink()
+        for name in "bc":
+            (tmp_path / name).mkdir()
+        (again,) = replicate(workspace, [])
+        assert proofs(again.replicas) == dict.fromkeys("abc", "intact")
+    assert house.leftovers() == []
+
+
 def test_a_fault_that_nobody_foresaw_fails_one_package_and_not_its_batch(house: House, tmp_path: Path):
     sources = [str(package(tmp_path / name, extra=name.encode())) for name in ("first", "second")]
     with house.open() as workspace:

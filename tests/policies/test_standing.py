@@ -228,10 +228,17 @@ def test_wanted_stores_and_missing_copies() -> None:
 
 def test_the_staged_bag_may_go_when_the_floor_is_met() -> None:
     policy = default_policy(floor=2)
-    assert not may_release(policy, [])
-    assert not may_release(policy, three()[1:])
-    assert not may_release(policy, [replica("primary", bytes=DAY), replica("cloud-a", provider=DAY)])
-    assert not may_release(policy, [replica("primary", bytes=DAY), replica("cloud-a", bytes=(DAY, "damaged"))])
-    assert not may_release(policy, [replica("primary", bytes=DAY)] * 2)
-    assert may_release(policy, three()[:2])
-    assert may_release(policy, [replica("primary", bytes=timedelta(days=900)), replica("cloud-a", bytes=DAY)])
+    assert not may_release(policy, [], STORES)
+    assert not may_release(policy, three()[1:], STORES)
+    assert not may_release(policy, [replica("primary", bytes=DAY), replica("cloud-a", provider=DAY)], STORES)
+    assert not may_release(
+        policy, [replica("primary", bytes=DAY), replica("cloud-a", bytes=(DAY, "damaged"))], STORES
+    )
+    assert not may_release(policy, [replica("primary", bytes=DAY)] * 2, STORES)
+    assert may_release(policy, three()[:2], STORES)
+    assert may_release(policy, [replica("primary", bytes=timedelta(days=900)), replica("cloud-a", bytes=DAY)], STORES)
+
+
+def test_a_copy_that_counts_for_nothing_lets_no_bag_go() -> None:
+    assert not may_release(default_policy(floor=2), three()[:2], STORES[:1]), "the settings lost a store"
+    assert not may_release(default_policy(floor=2, stores=("primary",)), three()[:2], STORES), "not wanted there"
