@@ -27,8 +27,15 @@ from preservation.facts import AIPVersion, Event, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
 from preservation.replicas.copy import Copied, copy_replica
 from preservation.replicas.layout import replica_prefix
-from preservation.replicas.verify import ReplicaReport, verify_replica
-from storage_adapters.errors import ObjectDamaged, ObjectExists, ObjectNotFound, StorageError
+from preservation.replicas.verify import ReplicaReport, answers, verify_replica
+from storage_adapters.errors import (
+    ObjectDamaged,
+    ObjectExists,
+    ObjectNotFound,
+    StorageDenied,
+    StorageError,
+    StorageUnavailable,
+)
 from wording import say
 
 
@@ -143,10 +150,12 @@ def _copy(workspace: Workspace, version: AIPVersion, store: str) -> None:
 
 
 def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: str) -> Copied:
-    """Copy from a donor last seen intact; when it has decayed since, the next one goes on where it failed."""
+    """Copy from a donor last seen intact; when it has decayed since, or is away, the next one goes on."""
     replicas = workspace.catalog.replicas(version.identifier, version.version)
     trusted = {WORKSPACE, *(replica.store for replica in replicas if _proved(replica))}
+    target = workspace.store(store)
     decayed: Exception | None = None
+    away: StorageError | None = None  # a donor that could not be asked; told only when no other one helps
     for donor in donors_for(workspace, version, but=store):
         if donor.name not in trusted:
             continue
@@ -154,22 +163,29 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
             return copy_replica(
                 donor.open,
                 workspace.catalog.objects(version.identifier, version.version),
-                workspace.store(store),
+                target,
                 identifier=version.identifier,
                 version=version.version,
                 progress=workspace.progress,
             )
+        except (StorageUnavailable, StorageDenied) as error:
+            if not answers(target):  # then it is the target that is away, and no other donor helps
+                raise
+            away = error
         except (ObjectDamaged, ObjectNotFound, FileNotFoundError) as error:
             decayed = error
-    raise NoDonor(
-        say("No place has a good copy of {identifier} to copy from.", identifier=version.identifier),
-        next_step=say("Run `vankho audit {identifier}` to see what is left.", identifier=version.identifier),
-        detail=str(decayed) if decayed is not None else None,
-    )
+    raise away or NoDonor(version, decayed)
 
 
 class NoDonor(StorageError):
     """Nothing to copy from: no bag in the workspace, and no replica that gives the right bytes."""
+
+    def __init__(self, version: AIPVersion, decayed: Exception | None) -> None:
+        super().__init__(
+            say("No place has a good copy of {identifier} to copy from.", identifier=version.identifier),
+            next_step=say("Run `vankho audit {identifier}` to see what is left.", identifier=version.identifier),
+            detail=str(decayed) if decayed is not None else None,
+        )
 
 
 def _proved(replica: Replica | None) -> bool:

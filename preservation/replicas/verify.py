@@ -96,7 +96,7 @@ def verify_replica(
         unreadable_in_a_row = unreadable_in_a_row + 1 if report.outcome is ObjectOutcome.UNREADABLE else 0
         if unreadable_in_a_row == UNREADABLE_IN_A_ROW and not gone.is_set():
             unreadable_in_a_row = 0
-            if not _answers(store):
+            if not answers(store):
                 if _outcome(counts) is not Outcome.DAMAGED:
                     raise _store_away(store, report.path)
                 gone.set()
@@ -294,7 +294,7 @@ def _wavering(fact: ObjectFact, seen: str) -> ObjectReport:
     return ObjectReport(fact.path, ObjectOutcome.UNREADABLE, fact, finding=finding)
 
 
-def _answers(store: Store) -> bool:
+def answers(store: Store) -> bool:
     """Whether the store is there at all, asked by something small; then only some of its objects cannot be read."""
     try:
         store.stat(README_KEY)

@@ -200,6 +200,20 @@ def test_a_donor_that_has_decayed_since_its_proof_gives_way_to_the_next(house: H
         assert proofs(again.replicas)["c"] == "intact"
 
 
+def test_a_donor_that_is_away_gives_way_to_the_next(house: House, tmp_path: Path):
+    for name in "ac":
+        house.stores[name]["path"] = str(tmp_path / name)
+    house.settle()
+    (tmp_path / "a").mkdir()
+    with house.open() as workspace:
+        ingest(workspace, str(package(tmp_path / "p")))
+        assert house.leftovers() == []
+        (tmp_path / "a").rename(tmp_path / "unplugged")
+        (tmp_path / "c").mkdir()
+        (again,) = replicate(workspace, [])
+        assert proofs(again.replicas) == dict.fromkeys("abc", "intact")
+
+
 def test_a_bag_that_lost_a_file_gives_way_to_a_proved_copy(house: House, tmp_path: Path):
     for name in "bc":
         house.stores[name]["path"] = str(tmp_path / name)
