@@ -36,10 +36,13 @@ class ReconciledStore:
 
 
 def reconcile(workspace: Workspace, *, store: str | None = None, step: Step = plain_step) -> list[ReconciledStore]:
-    """One answer per store: the one named, or all of the settings."""
+    """One answer per store: the one named, or all of the settings and all that the catalog claims copies in."""
     if store is not None:
         workspace.require_store(store)
-    names = [store] if store is not None else list(workspace.settings.stores)
+        names = [store]
+    else:
+        claimed = (replica.store for replica in workspace.catalog.all_replicas())
+        names = list(dict.fromkeys([*workspace.settings.stores, *sorted(set(claimed))]))
     return [step(f"reconcile {name}", _reconcile_store, workspace, name) for name in names]
 
 

@@ -242,6 +242,19 @@ def test_reconcile_in_both_directions(workspace: Workspace, house: House, held: 
     }
 
 
+def test_a_store_that_the_settings_lost_is_not_passed_over(house: House, tmp_path: Path):
+    with house.open() as workspace:
+        ingest(workspace, str(package(tmp_path / "p")))
+    del house.stores["b"]
+    house.settle()
+    with house.open() as workspace:
+        assert {each.report.store: each.word for each in reconcile(workspace)} == {
+            "a": "agrees", "c": "agrees", "b": "failed"
+        }  # fmt: skip
+        told = {each.report.store: each.word for each in audit(workspace, [])}
+        assert told == {"a": "intact", "b": "unreadable", "c": "intact"}
+
+
 def test_many_damaged_copies_stay_within_the_steps_that_prefect_can_carry(
     workspace: Workspace, house: House, tmp_path: Path
 ):
