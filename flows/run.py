@@ -40,7 +40,10 @@ def answering_server(workspace: Workspace) -> str | None:
 def _is_there(address: str) -> bool:
     parts = urlsplit(address)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
+    try:
+        connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
+    except ValueError:  # a port that is none
+        return False
     try:
         connection.request("GET", parts.path.rstrip("/") + "/health")
         answer = connection.getresponse()

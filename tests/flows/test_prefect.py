@@ -21,6 +21,7 @@ from flows.outcomes import Verdict
 from flows.repair import repair
 from flows.restore import restore
 from flows.run import answering_server, carry_out
+from flows.workspace import Workspace
 from preservation.errors import PolicyError, UsageError
 from preservation.formats.identify import Identifier
 from storage_adapters.errors import StorageUnavailable
@@ -310,6 +311,12 @@ with open_workspace(Path(sys.argv[1])) as workspace:
     assert done.outcome == "failed", done
     print(time.monotonic() - began, sorted(name for name in sys.modules if name.split(".")[0] == "prefect"))
 """
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:none/api", "http://127.0.0.1:99999/api", "nonsense"])
+def test_an_address_that_is_none_is_no_server(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, address: str):
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    assert answering_server(workspace) is None
 
 
 def test_without_a_server_nothing_of_prefect_is_imported_and_nothing_waits(house: House, tmp_path: Path):
