@@ -92,7 +92,7 @@ def _fresh(folder: Path) -> Path:
             next_step=say("Name another folder: vankho demo DIR."),
         )
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # the current folder is emptied, but cannot be taken away
     (folder / _MARK).touch()
     return folder.resolve()
 
@@ -175,15 +175,52 @@ def _three_proved(each: Ingested) -> bool:
 
 def _damage_and_mend(workspace: Workspace, folder: Path, done: Sequence[Ingested], teller: _Teller) -> dict[str, Any]:
     """Damage one byte behind the engine's back; it must find exactly that file in exactly that store, and mend it."""
-    from examples.servers import flip_byte, object_file
-
     victim = next((each for each in done if each.identifier is not None and each.version is not None), None)
     if victim is None or victim.identifier is None or victim.version is None:
         teller.check(False, say("there is a copy to damage"))
         return {"damaged": None, "found": [], "repaired": []}
-    objects = workspace.catalog.objects(victim.identifier, victim.version)
-    path = max((fact for fact in objects if fact.role is Role.PAYLOAD), key=lambda fact: fact.size).path
-    key = object_key(victim.identifier, victim.version, path)
+    path, offset = _damage(workspace, folder, victim.identifier, victim.version, teller)
+    teller.tell(say("5. Auditing every copy in every store"))
+    audited = carry_out(workspace, audit, references=[])
+    wrong = [
+        (each.report.identifier, each.report.store, report.path, report.outcome.value)
+        for each in audited
+        for report in each.report.wrong
+    ]
+    teller.tell(*_seen(audited, teller))
+    teller.check(
+        wrong == [(victim.identifier, DAMAGED_STORE, path, "altered")],
+        say("the audit finds exactly this file in exactly this store, and nothing else"),
+    )
+    teller.tell(say("6. Repairing it from a copy that is proved good now"))
+    mended = carry_out(workspace, repair, references=[])
+    teller.tell(*_mended(mended))
+    repaired = [
+        (each.version.identifier, each.store, item, donor)
+        for each in mended
+        if each.repaired
+        for item, donor in each.repaired.repaired
+    ]
+    rightly = [where for *where, _ in repaired] == [[victim.identifier, DAMAGED_STORE, path]]
+    teller.check(rightly, say("this file, and no other, was brought back"))
+    teller.tell(say("7. Proving all copies again"))
+    again = carry_out(workspace, audit, references=[])
+    intact = len(again) == len(audited) and all(each.report.outcome is Outcome.INTACT for each in again)
+    teller.check(intact, say("all {copies} copies are intact, every byte read back", copies=len(again)))
+    return {
+        "damaged": {"store": DAMAGED_STORE, "path": path, "offset": offset},
+        "found": [{"store": store, "path": path, "outcome": outcome} for _, store, path, outcome in wrong],
+        "repaired": [{"path": path, "from": donor} for _, _, path, donor in repaired],
+    }
+
+
+def _damage(workspace: Workspace, folder: Path, identifier: str, version: int, teller: _Teller) -> tuple[str, int]:
+    """Flip one byte of the largest payload file in one store's own folder; gives the path and which byte."""
+    from examples.servers import flip_byte, object_file
+
+    payload = (fact for fact in workspace.catalog.objects(identifier, version) if fact.role is Role.PAYLOAD)
+    path = max(payload, key=lambda fact: fact.size).path
+    key = object_key(identifier, version, path)
     offset = flip_byte(object_file(folder / "servers" / DAMAGED_STORE, DAMAGED_STORE, key))
     teller.tell(
         say(
@@ -191,32 +228,9 @@ def _damage_and_mend(workspace: Workspace, folder: Path, done: Sequence[Ingested
             offset=offset,
             path=path,
             store=DAMAGED_STORE,
-        ),
-        say("5. Auditing every copy in every store"),
+        )
     )
-    audited = carry_out(workspace, audit, references=[])
-    wrong = [
-        (each.report.store, report.path, report.outcome.value) for each in audited for report in each.report.wrong
-    ]
-    teller.tell(*_seen(audited, teller))
-    teller.check(
-        wrong == [(DAMAGED_STORE, path, "altered")],
-        say("the audit finds exactly this file in exactly this store, and nothing else"),
-    )
-    teller.tell(say("6. Repairing it from a copy that is proved good now"))
-    mended = carry_out(workspace, repair, references=[])
-    teller.tell(*_mended(mended))
-    repaired = [item for each in mended if each.repaired for item in each.repaired.repaired]
-    teller.check([item[0] for item in repaired] == [path], say("this file, and no other, was brought back"))
-    teller.tell(say("7. Proving all copies again"))
-    again = carry_out(workspace, audit, references=[])
-    intact = bool(again) and all(each.report.outcome is Outcome.INTACT for each in again)
-    teller.check(intact, say("all {copies} copies are intact, every byte read back", copies=len(again)))
-    return {
-        "damaged": {"store": DAMAGED_STORE, "path": path, "offset": offset},
-        "found": [{"store": store, "path": path, "outcome": outcome} for store, path, outcome in wrong],
-        "repaired": [{"path": path, "from": donor} for path, donor in repaired],
-    }
+    return path, offset
 
 
 def _seen(audited: Sequence[Audited], teller: _Teller) -> list[Line]:
