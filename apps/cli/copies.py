@@ -19,7 +19,6 @@ from wording import say
 if TYPE_CHECKING:
     from flows.audit import Audited
     from flows.repair import RepairedReplica
-    from flows.workspace import Workspace
     from preservation.replicas.verify import ReplicaReport
 
 References = Annotated[
@@ -36,18 +35,6 @@ def register(app: typer.Typer) -> None:
     command(app, "repair")(mend)
     command(app, "restore")(give_back)
     command(app, "reconcile")(compare)
-
-
-def known_store(workspace: Workspace, store: str | None) -> str | None:
-    """The store's name, once it is known to be one. Raises UsageError."""
-    if store is None or store in workspace.settings.stores:
-        return store
-    raise UsageError(
-        say("There is no store named {store}.", store=store),
-        expected=", ".join(workspace.settings.stores) or "-",
-        seen=store,
-        next_step=say("Name one of the stores that `vankho store list` shows."),
-    )
 
 
 def prove(
@@ -68,7 +55,7 @@ def prove(
             workspace,
             audit,
             references=references or [],
-            store=known_store(workspace, store),
+            store=store,
             evidence=evidence.value,
         )
     data = [_report_json(each.report, session.language) for each in done]
@@ -220,7 +207,7 @@ def give_back(
             restore,
             reference=reference,
             to=str(to.absolute()),
-            store=known_store(workspace, store),
+            store=store,
             version=version,
         )
     data = {
@@ -255,7 +242,7 @@ def compare(session: Session, store: StoreOption = None) -> Answer:
     from flows.run import carry_out
 
     with session.open() as workspace:
-        done = carry_out(workspace, reconcile, store=known_store(workspace, store))
+        done = carry_out(workspace, reconcile, store=store)
     lines: list[Line] = []
     for each in done:
         if each.away is not None:

@@ -13,7 +13,6 @@ import typer
 from apps.cli import shapes
 from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
-from apps.cli.copies import known_store
 from flows.outcomes import Verdict
 from preservation.facts import Basis, FormatFact
 from preservation.findings import Severity
@@ -240,7 +239,7 @@ def store_check(session: Session, name: Annotated[str, typer.Argument(metavar="N
     from flows.stores import check_store
 
     with session.open() as workspace:
-        known_store(workspace, name)
+        workspace.require_store(name)
         results, can = check_store(workspace, name)
     counted = Counter(result.outcome.value for result in results)
     lines: list[Line] = [_clause(result, session.language) for result in results]
