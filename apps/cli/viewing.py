@@ -52,7 +52,6 @@ def show(
     return Answer(data, lines, Verdict.FOUND if grave else Verdict.WELL)
 
 
-_WORDS = ("damaged", "overdue", "under-replicated", "unknown", "safe")  # the gravest first
 _GRAVE = frozenset({"damaged", "overdue"})
 
 Seen: TypeAlias = "list[tuple[AIPVersion, list[Replica], Standing]]"
@@ -91,16 +90,18 @@ def _json(version: AIPVersion, replicas: list[Replica], stand: Standing, languag
 
 
 def _overview(seen: Seen) -> list[Line]:
+    from policies.standing import Word
+
     if not seen:
         return [say("Nothing is here yet.")]
-    words = Counter(stand.word.value for _, _, stand in seen)
+    words = Counter(stand.word for _, _, stand in seen)
     files, size = sum(v.files for v, _, _ in seen), sum(v.bytes for v, _, _ in seen)
     lines: list[Line] = [
         say("AIPs: {aips}; files: {files}; {size}.", aips=len(seen), files=files, size=shapes.size(size))
     ]
     lines += [
-        say("  {standing}: {count}", standing=shapes.outcome(word), count=count)
-        for word in _WORDS
+        say("  {standing}: {count}", standing=shapes.outcome(word.value), count=count)
+        for word in reversed(Word)  # the gravest first
         if (count := words[word])
     ]
     headings = (say("AIP"), say("Version"), say("Title or source"), say("Files"), say("Copies"), say("Standing"))
