@@ -51,9 +51,11 @@ def claim(source: Path, *, staging: Path, submission_id: str) -> Submission:
 
 def release(submission: Submission) -> None:
     """Remove the staging folder and drop the lock."""
-    with _guarded(submission.folder.parent):
-        shutil.rmtree(submission.folder)
-    os.close(submission.lock)
+    try:
+        with _guarded(submission.folder.parent):
+            shutil.rmtree(submission.folder)
+    finally:
+        os.close(submission.lock)  # what could not be removed is swept once nobody holds it
 
 
 def sweep(staging: Path) -> list[str]:
