@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -41,17 +40,6 @@ def _value(value: object) -> object:
     return value if isinstance(value, int | float) else str(value)
 
 
-def message_from_json(data: Mapping[str, Any]) -> Message:
-    """The sentence back; a sentence inside a sentence too."""
-    return Message(
-        data["text"],
-        {
-            key: message_from_json(value) if isinstance(value, dict) else value
-            for key, value in data["values"].items()
-        },
-    )
-
-
 def as_json(finding: Finding) -> dict[str, Any]:
     """The finding as it stands in events and reports: message kept as template and values."""
     return {
@@ -62,18 +50,6 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "expected": finding.expected,
         "seen": finding.seen,
     }
-
-
-def from_json(data: Mapping[str, Any]) -> Finding:
-    """The finding back from an event's detail."""
-    return Finding(
-        code=data["code"],
-        severity=Severity(data["severity"]),
-        message=message_from_json(data["message"]),
-        path=data["path"],
-        expected=data["expected"],
-        seen=data["seen"],
-    )
 
 
 def worst(findings: tuple[Finding, ...]) -> Severity | None:
