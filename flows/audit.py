@@ -17,7 +17,7 @@ from flows.workspace import Workspace
 from preservation import events
 from preservation.facts import AIPVersion, Grade, Outcome
 from preservation.findings import Finding
-from preservation.replicas.verify import ReplicaReport
+from preservation.replicas.verify import NO_CHECKSUM, ReplicaReport
 from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable
 
 
@@ -30,10 +30,17 @@ class Audited:
 
     @property
     def verdict(self) -> Verdict:
-        """Damage is found; what could not be read is the system's failure to read it."""
-        if self.report.outcome is Outcome.DAMAGED:
+        """Damage is found, and so is that the store cannot give this evidence; what could not be read is the
+        system's failure to read it.
+        """
+        if self.report.outcome is Outcome.DAMAGED or self.without_checksum:
             return Verdict.FOUND
         return Verdict.WELL if self.report.outcome is Outcome.INTACT else Verdict.FAILED
+
+    @property
+    def without_checksum(self) -> bool:
+        """Whether nothing else is the matter than that the store keeps no checksums to compare."""
+        return {finding.code for finding in self.report.findings} == {NO_CHECKSUM}
 
     @property
     def word(self) -> str:

@@ -87,7 +87,7 @@ def _audit_lines(done: list[Audited], language: str) -> list[Line]:
     words = {each.report.outcome for each in done}
     if Outcome.DAMAGED in words:
         lines.append(say("Next: `vankho repair` brings damaged copies back from proved ones."))
-    if Outcome.UNREADABLE in words:
+    if any(each.report.outcome is Outcome.UNREADABLE and not each.without_checksum for each in done):
         lines.append(say("Unreadable is no evidence of damage. See to the store, then audit again."))
     return lines
 

@@ -27,12 +27,15 @@ READING_THREADS = 4
 CHUNK = 1 << 20
 FULL_READS = 3  # tries at two full reads that agree
 UNREADABLE_IN_A_ROW = 5  # after so many the store is asked whether it is there at all
+NO_CHECKSUM = "no-provider-checksum"  # all is well but for evidence of this grade, which the store cannot give
 FINDINGS_KEPT = 1000  # findings in one report; the counts stay exact
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectReport:
-    """The answer for one object; `fact` is None for an unexpected one. `finding` says why when not plainly intact."""
+    """The answer for one object; `fact` is None for an unexpected one. `finding` says why when not plainly intact,
+    unless the reason is the store's and not the object's: it keeps no checksum.
+    """
 
     path: str
     outcome: ObjectOutcome
@@ -84,7 +87,7 @@ def verify_replica(
     counts: Counter[str] = Counter({outcome.value: 0 for outcome in ObjectOutcome})
     wrong: list[ObjectReport] = []
     findings: list[Finding] = []
-    bytes_read = unreadable_in_a_row = 0
+    bytes_read = unreadable_in_a_row = without_checksum = 0
     for report in in_order(one, pairs, threads=READING_THREADS):
         counts[report.outcome.value] += 1
         bytes_read += report.bytes_read
@@ -93,13 +96,17 @@ def verify_replica(
             findings.append(report.finding)
         if report.outcome is not ObjectOutcome.INTACT and len(wrong) < FINDINGS_KEPT:
             wrong.append(report)
-        unreadable_in_a_row = unreadable_in_a_row + 1 if report.outcome is ObjectOutcome.UNREADABLE else 0
+        unreadable = report.outcome is ObjectOutcome.UNREADABLE
+        without_checksum += unreadable and report.finding is None
+        unreadable_in_a_row = unreadable_in_a_row + 1 if unreadable and report.finding is not None else 0
         if unreadable_in_a_row == UNREADABLE_IN_A_ROW and not gone.is_set():
             unreadable_in_a_row = 0
             if not answers(store):
                 if _outcome(counts) is not Outcome.DAMAGED:
                     raise _store_away(store, report.path)
                 gone.set()
+    if without_checksum:
+        findings.append(_no_checksum(store, without_checksum, sum(counts.values()) - counts["unexpected"]))
     return ReplicaReport(
         identifier=identifier,
         version=version,
@@ -149,23 +156,10 @@ def _present(fact: ObjectFact, _store: Store, _key: str) -> ObjectReport:
 
 
 def _by_provider(fact: ObjectFact, store: Store, key: str) -> ObjectReport:
+    """Without a checksum there is nothing to judge by; that is said once for the replica, not here."""
     seen = store.stat(key).checksums.get("sha256")
     if seen is None:
-        return ObjectReport(
-            fact.path,
-            ObjectOutcome.UNREADABLE,
-            fact,
-            finding=Finding(
-                "no-provider-checksum",
-                Severity.WARNING,
-                say(
-                    "Store {store} gives no SHA-256 of its own for {path}; only reading the bytes back proves it.",
-                    store=store.name,
-                    path=fact.path,
-                ),
-                path=fact.path,
-            ),
-        )
+        return ObjectReport(fact.path, ObjectOutcome.UNREADABLE, fact)
     if seen != fact.sha256:
         return _altered(fact, expected=fact.sha256, seen=seen)
     return ObjectReport(fact.path, ObjectOutcome.INTACT, fact)
@@ -261,6 +255,20 @@ def _unreadable(fact: ObjectFact, error: StorageError) -> ObjectReport:
         path=fact.path,
     )
     return ObjectReport(fact.path, ObjectOutcome.UNREADABLE, fact, finding=finding)
+
+
+def _no_checksum(store: Store, without: int, of: int) -> Finding:
+    return Finding(
+        NO_CHECKSUM,
+        Severity.WARNING,
+        say(
+            "Store {store} keeps no SHA-256 of its own for {without} of the {all} objects of this copy, "
+            "so they cannot be proved by it. Only reading the bytes back proves them: `vankho audit --evidence bytes`.",
+            store=store.name,
+            without=without,
+            all=of,
+        ),
+    )
 
 
 def _flickered(fact: ObjectFact, first: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,18 +23,29 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Settings]:
 
 
 @pytest.fixture(scope="session")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Settings]:
+def ministack_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where MiniStack works; its objects are the files somewhere below `s3`."""
+    return tmp_path_factory.mktemp("ministack")
+
+
+@pytest.fixture(scope="session")
+def ministack(ministack_disk: Path) -> Iterator[S3Settings]:
     program = ministack_server.program()
     if program is None:
         cannot_run("MiniStack is not installed: make test makes .venv-ministack for it")
         raise AssertionError
-    with ministack_server.ministack(program, tmp_path_factory.mktemp("ministack")) as settings:
+    with ministack_server.ministack(program, ministack_disk) as settings:
         yield settings
 
 
 @pytest.fixture(scope="session")
-def ceph() -> Iterator[S3Settings]:
+def ceph_cluster() -> Iterator[ceph_server.Cluster]:
     if missing := ceph_server.missing():
         cannot_run(f"{', '.join(missing)} not found: apt-get install --no-install-recommends {ceph_server.PACKAGES}")
-    with ceph_server.ceph() as settings:
-        yield settings
+    with ceph_server.ceph() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def ceph(ceph_cluster: ceph_server.Cluster) -> S3Settings:
+    return ceph_cluster.settings

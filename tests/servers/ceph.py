@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
@@ -20,7 +21,7 @@ from storage_adapters.settings import S3Settings
 from tests.servers.processes import answers, dying_with_us, free_port, wait_until
 
 PACKAGES = "ceph-mon ceph-osd radosgw ceph-common"
-_PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool")
+_PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "rados", "ceph-authtool", "monmaptool")
 
 # cephx must be on: without it the gateway waits for ever. One replica on one disk, one placement group a pool.
 _CONF = """\
@@ -81,8 +82,20 @@ def missing() -> list[str]:
     return [name for name in _PROGRAMS if shutil.which(name, path=path) is None]
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster: its S3 service, and `rados` to reach what lies on its disk."""
+
+    settings: S3Settings
+    conf: Path
+
+    def rados(self, *words: str) -> str:
+        """What `rados` says of the pool in which the gateway keeps the bytes of objects."""
+        return _run(["rados", "-c", str(self.conf), "-p", "default.rgw.buckets.data", *words], self.conf.parent)
+
+
 @contextlib.contextmanager
-def ceph(*, bucket: str = "vankho") -> Iterator[S3Settings]:
+def ceph(*, bucket: str = "vankho") -> Iterator[Cluster]:
     """A cluster, its gateway, one user and one bucket."""
     with tempfile.TemporaryDirectory(prefix="vankho-ceph-") as name, contextlib.ExitStack() as daemons:
         folder = Path(name)
@@ -104,7 +117,7 @@ def ceph(*, bucket: str = "vankho") -> Iterator[S3Settings]:
             read_timeout=60,
         )
         client(settings).create_bucket(Bucket=bucket)
-        yield settings
+        yield Cluster(settings, conf)
 
 
 def client(settings: S3Settings):
