@@ -123,9 +123,34 @@ def read_settings(workspace: Path) -> Settings:
     file = workspace / SETTINGS_FILE
     data = _merge(_read_toml(file), _read_secrets(workspace / SECRETS_FILE))
     try:
-        return Settings(**data)
+        settings = Settings(**data)
     except ValidationError as error:
         raise _explained(error, file) from None  # pydantic's own text repeats the values, secrets among them
+    _refuse_shared_places(settings, workspace, file)
+    return settings
+
+
+def _refuse_shared_places(settings: Settings, workspace: Path, file: Path) -> None:
+    """Two stores in one place would count one copy twice, and prove it twice."""
+    taken: dict[tuple[str, str], str] = {}
+    for name, store in settings.stores.items():
+        if isinstance(store, LocalStoreSettings):
+            place = ("", str((workspace / store.path).resolve()))
+        else:
+            place = ((store.endpoint_url or "").rstrip("/").lower(), store.bucket)
+        other = taken.setdefault(place, name)
+        if other != name:
+            raise PolicyError(
+                say(
+                    "{file}: the stores {one} and {other} are the same place; two copies there would be one.",
+                    file=file.name,
+                    one=other,
+                    other=name,
+                ),
+                where=f"{file}: stores.{name}",
+                seen=place[1],
+                next_step=say("Give every store a folder or a bucket of its own."),
+            )
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

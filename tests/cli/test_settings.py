@@ -100,6 +100,28 @@ def test_the_environment_overrides_the_catalog(here: Here, tmp_path: Path, monke
     assert not (workspace / "one.db").exists()
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"first": local_store("x"), "second": {**local_store("y"), "path": "stores/../stores/x/"}},
+        {"first": CLOUD, "second": {**CLOUD, "endpoint_url": "http://127.0.0.1:1/", "region": "site-2"}},
+    ],
+    ids=["folder", "bucket"],
+)
+def test_two_stores_in_one_place_would_count_one_copy_twice(
+    here: Here, tmp_path: Path, other: dict[str, dict[str, object]]
+) -> None:
+    done = here("show", "-w", workspace_in(tmp_path / "kho", **other))
+    assert done.code == 2
+    assert "first" in done.err
+    assert "second" in done.err
+
+
+def test_buckets_of_one_name_at_two_providers_are_two_places(here: Here, tmp_path: Path) -> None:
+    stores = {"first": CLOUD, "second": {**CLOUD, "endpoint_url": "http://127.0.0.1:2"}}
+    assert here("show", "-w", workspace_in(tmp_path / "kho", **stores)).code == 0
+
+
 def test_secrets_that_others_can_read_are_refused(here: Here, tmp_path: Path) -> None:
     """With the command that mends it; never shown."""
     workspace = workspace_in(tmp_path / "kho", **{"cloud-a": CLOUD})
