@@ -116,7 +116,6 @@ def _take_in(
     workspace: Workspace, submission: Submission, policy: Policy, collection: str | None, step: Step
 ) -> Ingested:
     source, began = str(submission.source), workspace.clock()
-    workspace.progress.begin("receive", None)
     received = step(
         "receive",
         receive,

@@ -116,7 +116,6 @@ def bag_place(workspace: Workspace, submission: Submission) -> Path:
 
 def check_written_bag(workspace: Workspace, written: WrittenBag) -> CheckedBag:
     """Judge the bag in its place by code that did not write it. Raises FixityError when it is not valid."""
-    workspace.progress.begin("check the bag", written.object_bytes)
     report = check_bag(written.path, progress=workspace.progress)
     opinion = second_opinion(written.path)
     if not report.valid or opinion.valid is False:

@@ -6,7 +6,7 @@ from wording.message import say
 
 STEPS = {
     "receive": say("receiving"),
-    "check-supplied": say("checking what was supplied"),
+    "check what was supplied": say("checking what was supplied"),
     "identify formats": say("identifying formats"),
     "write the bag": say("writing the bag"),
     "check the bag": say("checking the bag"),

@@ -69,6 +69,7 @@ def receive(
     Raises PackageUnreadable (with all findings so far) when it cannot be read as a package or passes the limits,
     and OSError when our own disk is full or fails; then nothing but the staging folder is left to release.
     """
+    progress.begin(STEP, None)  # how much it is, is known only after a look at all names
     work = _Work(submission, algorithms | {"sha256"}, litter, limits, progress, Notes())
     (submission.folder / "received").mkdir()
     take = {Form.FOLDER: _from_folder, Form.ZIP: _from_zip, Form.TAR: _from_tar}[submission.form]

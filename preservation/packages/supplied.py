@@ -27,7 +27,7 @@ from wording import say
 if TYPE_CHECKING:
     from preservation.bags.report import BagReport
 
-STEP = "check-supplied"
+STEP = "check what was supplied"
 _ABSOLUTE = re.compile(r"(?:[A-Za-z]:)?/+")
 
 
