@@ -263,7 +263,8 @@ def _no_checksum(store: Store, without: int, of: int) -> Finding:
         Severity.WARNING,
         say(
             "Store {store} keeps no SHA-256 of its own for {without} of the {all} objects of this copy, "
-            "so they cannot be proved by it. Only reading the bytes back proves them: `vankho audit --evidence bytes`.",
+            "so they cannot be proved by it. Only reading the bytes back proves them: "
+            "`vankho audit --evidence bytes`.",
             store=store.name,
             without=without,
             all=of,
