@@ -174,7 +174,10 @@ def test_a_broken_signature_fails_the_file_not_the_run(tmp_path):
         [sys.executable, "-c", broken, limits], cwd=ROOT, input=asked, capture_output=True, text=True, check=True
     )
     _, docx, pdf = map(json.loads, answered.stdout.splitlines())
-    assert (docx["basis"], docx["note"]) == ("failed", "error: incomplete escape \\x at position 4")
+    assert docx["basis"] == "failed"
+    assert docx["note"].endswith(
+        "rror: incomplete escape \\x at position 4"
+    )  # re.error; PatternError from Python 3.13 on
     assert pdf["puid"] == "fmt/18"
 
 
