@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from flows.workspace import Workspace
 from preservation.facts import AIPVersion, Grade, Outcome, Replica
-from preservation.replicas.copy import from_folder, from_store
+from preservation.replicas.copy import OpenSource, from_folder, from_store
 from preservation.replicas.repair import Donor
-from storage_adapters.store import Store
+from storage_adapters.store import Reader
 
 WORKSPACE = "workspace"  # the name of the place that is no store
 
@@ -23,11 +25,21 @@ def donors_for(
     if version.staged is not None and only is None and (workspace.folder / version.staged).is_dir():
         donors.append(Donor(WORKSPACE, from_folder(workspace.folder / version.staged)))
     replicas = workspace.catalog.replicas(version.identifier, version.version)
-    for replica in sorted(replicas, key=_trust):
-        if replica.store != but and only in (None, replica.store) and replica.store in workspace.settings.stores:
-            store: Store = workspace.store(replica.store)
-            donors.append(Donor(replica.store, from_store(store, version.identifier, version.version)))
+    donors += [
+        Donor(replica.store, _when_asked(workspace, replica.store, version))
+        for replica in sorted(replicas, key=_trust)
+        if replica.store != but and only in (None, replica.store) and replica.store in workspace.settings.stores
+    ]
     return donors
+
+
+def _when_asked(workspace: Workspace, store: str, version: AIPVersion) -> OpenSource:
+    """The replica as a source; its store is opened only when it is asked, so one that is away hinders no other."""
+
+    def opened(path: str) -> AbstractContextManager[Reader]:
+        return from_store(workspace.store(store), version.identifier, version.version)(path)
+
+    return opened
 
 
 def _trust(replica: Replica) -> tuple[int, str]:
