@@ -6,6 +6,7 @@ first used, and probed once in its life.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -169,16 +170,44 @@ def _open(workspace: Workspace, name: str) -> ErasableStore:
             next_step=say("Name one of the stores that `vankho store list` shows, or add it to vankho.toml."),
         )
     if isinstance(settings, LocalStoreSettings):
-        return open_store(name, _local(workspace, settings))
+        return open_store(name, _local(workspace, name, settings))
     return _probed(workspace, name, _s3(settings))
 
 
-def _local(workspace: Workspace, settings: LocalStoreSettings) -> LocalSettings:
-    """A relative path is the workspace's own and is made; an absolute one may be a disk that is not mounted."""
+def _local(workspace: Workspace, name: str, settings: LocalStoreSettings) -> LocalSettings:
+    """A relative path is the workspace's own and is made; an absolute one may be a disk that is not mounted.
+
+    Raises StorageDenied for an empty place that should hold copies: a mount point whose disk is away, or a folder
+    that was moved. To go on there would call every copy damaged, and repair would fill the wrong disk.
+    """
     path = workspace.folder / settings.path
+    if _is_empty(path) and any(replica.store == name for replica in workspace.catalog.all_replicas()):
+        raise StorageDenied(
+            say(
+                "Nothing at all is in the store “{store}”, which should hold copies: {folder}",
+                store=name,
+                folder=path,
+            ),
+            where=name,
+            next_step=say(
+                "Connect or mount its disk, or bring the folder back. Only when its files are really lost, put a "
+                "file README.txt there; then `vankho audit` and `vankho repair` bring the copies back."
+            ),
+        )
     if not settings.path.is_absolute():
         path.mkdir(parents=True, exist_ok=True)
     return LocalSettings(**{**settings.model_dump(exclude={"kind"}), "path": path})
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether no entry is there, the folder itself included. What cannot be listed is for the store to explain."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _s3(settings: S3StoreSettings) -> S3Settings:

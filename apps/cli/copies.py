@@ -25,7 +25,9 @@ References = Annotated[
     list[str] | None,
     typer.Argument(metavar="ID", help="AIPs, by identifier or its beginning; all when none is named."),
 ]
-StoreOption = Annotated[str | None, typer.Option("--store", help="Only this store.", show_default=False)]
+StoreOption = Annotated[
+    str | None, typer.Option("--store", metavar="NAME", help="Only this store.", show_default=False)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -192,9 +194,11 @@ def give_back(
     session: Session,
     reference: Annotated[str, typer.Argument(metavar="ID", help="AIP, by identifier or its beginning.")],
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to make; it becomes the bag.")],
-    store: Annotated[str | None, typer.Option("--from", help="Only from this store.", show_default=False)] = None,
+    store: Annotated[
+        str | None, typer.Option("--from", metavar="STORE", help="Only from this store.", show_default=False)
+    ] = None,
     version: Annotated[
-        int | None, typer.Option("--version", help="Not the newest version.", show_default=False)
+        int | None, typer.Option("--version", metavar="N", help="This version; else the newest.", show_default=False)
     ] = None,
 ) -> Answer:
     """Give an AIP back as a bag, every byte checked on the way."""

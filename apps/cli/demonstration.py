@@ -9,6 +9,7 @@ import os
 import secrets
 import shlex
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -61,6 +62,7 @@ def demonstrate(session: Session, folder: Path, package: Sequence[str], *, keep:
     """The whole path in the folder, which is made anew. Raises UsageError when something else stands there."""
     teller = _Teller(session, [])
     began = time.monotonic()
+    _require(package)
     prepared = _fresh(folder)
     with _servers(prepared, teller) as prefect:
         with (
@@ -70,7 +72,7 @@ def demonstrate(session: Session, folder: Path, package: Sequence[str], *, keep:
             done = _take_in(workspace, prepared, package, teller)
             found = _damage_and_mend(workspace, prepared, done, teller)
         seconds = time.monotonic() - began
-        teller.tell(*_what_next(folder, done, prefect, seconds=seconds, broken=teller.broken))
+        teller.tell(*_what_next(folder, done, seconds=seconds, broken=teller.broken))
         if keep:
             _wait(teller, prefect)
     data = {
@@ -81,6 +83,17 @@ def demonstrate(session: Session, folder: Path, package: Sequence[str], *, keep:
         "seconds": round(seconds, 1),
     }
     return Answer(data, [], Verdict.FOUND if teller.broken else Verdict.WELL)
+
+
+def _require(package: Sequence[str]) -> None:
+    """Raise UsageError for a package that is not there, before anything is begun."""
+    for path in package:
+        if not Path(path).exists():
+            raise UsageError(
+                say("There is no package {path}.", path=path),
+                where=path,
+                next_step=say("Check the path, and that the disk is connected."),
+            )
 
 
 def _fresh(folder: Path) -> Path:
@@ -251,30 +264,26 @@ def _mended(mended: Sequence[RepairedReplica]) -> list[Line]:
     return lines
 
 
-def _what_next(
-    folder: Path, done: Sequence[Ingested], prefect: str, *, seconds: float, broken: Sequence[Message]
-) -> list[Line]:
+def _what_next(folder: Path, done: Sequence[Ingested], *, seconds: float, broken: Sequence[Message]) -> list[Line]:
     one = next((each.identifier for each in done if each.identifier), None)
     place = shlex.quote(str(folder))
+    vankho = "vankho" if shutil.which("vankho") else shlex.quote(sys.argv[0])  # `make demo` activates no environment
     lines: list[Line] = [
         say("All of this was so. It took {seconds} s.", seconds=round(seconds, 1))
         if not broken
         else say("Not all of this was so: {count} claims did not hold.", count=len(broken)),
         say("Look at it yourself:"),
-        f"  vankho --workspace {place} show",
+        f"  {vankho} --workspace {place} show",
     ]
     if one is not None:
         lines += [
-            f"  vankho --workspace {place} events {one[:8]}",
-            f"  vankho bag check {place}/stores/primary/aip/{one}/v1",
-            f"  vankho --workspace {place} restore {one[:8]} --from primary --to {place}/restored",
+            f"  {vankho} --workspace {place} events {one[:8]}",
+            f"  {vankho} bag check {place}/stores/primary/aip/{one}/v1",
+            f"  {vankho} --workspace {place} restore {one[:8]} --from primary --to {place}/restored",
         ]
     lines += [
-        f"  vankho --workspace {place} formats report",
-        say(
-            "The servers end with this command; `vankho demo --keep` leaves them running. Prefect's pages: {url}",
-            url=prefect.removesuffix("/api"),
-        ),
+        f"  {vankho} --workspace {place} formats report",
+        say("The servers end with this command; `vankho demo --keep` leaves them running, Prefect's pages too."),
     ]
     return lines
 

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from flows.workspace import Workspace
 
 PolicyOption = Annotated[
-    str | None, typer.Option("--policy", help="Policy to accept and keep by.", show_default=False)
+    str | None, typer.Option("--policy", metavar="NAME", help="Policy to accept and keep by.", show_default=False)
 ]
 CollectionOption = Annotated[
-    str | None, typer.Option("--collection", help="Collection the packages belong to.", show_default=False)
+    str | None,
+    typer.Option("--collection", metavar="NAME", help="Collection the packages belong to.", show_default=False),
 ]
 
 

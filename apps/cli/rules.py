@@ -71,7 +71,9 @@ def policy_explain(
     reference: Annotated[
         str | None, typer.Argument(metavar="ID", help="AIP whose policy is explained.", show_default=False)
     ] = None,
-    name: Annotated[str | None, typer.Option("--policy", help="Policy to explain.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option("--policy", metavar="NAME", help="Policy to explain.", show_default=False)
+    ] = None,
 ) -> Answer:
     """Show every value in force and where it was written."""
     from flows.references import version_named
@@ -134,7 +136,9 @@ def _format_json(fact: FormatFact) -> dict[str, Any]:
 
 def formats_report(
     session: Session,
-    collection: Annotated[str | None, typer.Option("--collection", help="Only this one.", show_default=False)] = None,
+    collection: Annotated[
+        str | None, typer.Option("--collection", metavar="NAME", help="Only this collection.", show_default=False)
+    ] = None,
 ) -> Answer:
     """Count the formats of everything that is kept."""
     with session.open() as workspace:

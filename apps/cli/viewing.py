@@ -164,7 +164,7 @@ def events(
     reference: Annotated[str, typer.Argument(metavar="ID", help="AIP, by identifier or its beginning.")],
     form: Annotated[Form, typer.Option("--format", help="text, json or premis.")] = Form.TEXT,
     version: Annotated[
-        int | None, typer.Option("--version", help="Not the newest version.", show_default=False)
+        int | None, typer.Option("--version", metavar="N", help="Only this version.", show_default=False)
     ] = None,
 ) -> Answer:
     """Show the history of an AIP; premis prints PREMIS 3 XML of its files and events."""
