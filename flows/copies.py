@@ -153,7 +153,6 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
     """Copy from a donor last seen intact; when it has decayed since, or is away, the next one goes on."""
     replicas = workspace.catalog.replicas(version.identifier, version.version)
     trusted = {WORKSPACE, *(replica.store for replica in replicas if _proved(replica))}
-    target = workspace.store(store)
     decayed: Exception | None = None
     away: StorageError | None = None  # a donor that could not be asked; told only when no other one helps
     for donor in donors_for(workspace, version, but=store):
@@ -163,14 +162,14 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
             return copy_replica(
                 donor.open,
                 workspace.catalog.objects(version.identifier, version.version),
-                target,
+                workspace.store(store),
                 identifier=version.identifier,
                 version=version.version,
                 progress=workspace.progress,
             )
         except (StorageUnavailable, StorageDenied) as error:
-            if not answers(target):  # then it is the target that is away, and no other donor helps
-                raise
+            if donor.name == WORKSPACE or answers(workspace.store(donor.name)):
+                raise  # it is the target that is away, and no other donor helps
             away = error
         except (ObjectDamaged, ObjectNotFound, FileNotFoundError) as error:
             decayed = error
