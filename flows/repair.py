@@ -11,8 +11,9 @@ from flows.places import donors_for
 from flows.references import versions_named
 from flows.steps import Step, each, plain_step
 from flows.workspace import Workspace
+from policies.standing import is_damaged
 from preservation import events
-from preservation.facts import AIPVersion, Grade, Outcome, Replica
+from preservation.facts import AIPVersion, Grade, Outcome
 from preservation.findings import Finding
 from preservation.replicas.layout import replica_prefix
 from preservation.replicas.repair import Repaired, repair_replica
@@ -44,12 +45,12 @@ class RepairedReplica:
 
 
 def repair(workspace: Workspace, references: Sequence[str], *, step: Step = plain_step) -> list[RepairedReplica]:
-    """Repair every copy of the AIPs named (of all, when none is) that was last seen damaged."""
+    """Repair every copy of the AIPs named (of all, when none is) whose damage nothing has answered since."""
     damaged = [
         (version, replica.store)
         for version in versions_named(workspace, references)
         for replica in workspace.catalog.replicas(version.identifier, version.version)
-        if _seen_damaged(replica)
+        if is_damaged(replica, now=workspace.clock())
     ]
     return each(step, _title, _repair_one, damaged, workspace)
 
@@ -57,10 +58,6 @@ def repair(workspace: Workspace, references: Sequence[str], *, step: Step = plai
 def _title(damaged: tuple[AIPVersion, str]) -> str:
     version, store = damaged
     return f"repair {version.identifier} v{version.version} in {store}"
-
-
-def _seen_damaged(replica: Replica) -> bool:
-    return any(evidence.outcome is Outcome.DAMAGED for evidence in replica.evidence.values())
 
 
 def _repair_one(damaged: tuple[AIPVersion, str], workspace: Workspace, step: Step) -> RepairedReplica:

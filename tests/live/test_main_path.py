@@ -222,6 +222,19 @@ def test_rot_on_the_disk_of_ceph(house: House, run: Run, ceph_cluster: Cluster, 
     assert sum(a != b for a, b in zip(kept, FILES[path.removeprefix("data/")], strict=True)) == 1
 
 
+def test_the_provider_tells_that_an_object_was_replaced(house: House, run: Run):
+    """Reading every byte answers for the provider, who has no checksum of the large object: repaired once is repaired."""
+    cloud = house.clouds["cloud-ministack"]
+    other = bytes(len(FILES[NFC.removeprefix("data/")]))
+    client(cloud).put_object(Bucket=cloud.bucket, Key=house.key(NFC), Body=other, ChecksumAlgorithm="SHA256")
+    asked = run("audit", "--evidence", "provider", "--store", "cloud-ministack", "--json")
+    assert (asked.code, asked.data[0]["outcome"]) == (1, "damaged")
+    assert [code for _, code, _ in wrong(asked)] == ["object-altered", "no-provider-checksum"]
+    assert run("repair", "--json").data[0]["outcome"] == "repaired"
+    assert run("show", "--json").data[0]["standing"] == "safe"
+    assert run("repair", "--json").data == []
+
+
 def test_an_object_that_is_gone(house: House, run: Run, store: str):
     cloud = house.clouds[store]
     client(cloud).delete_object(Bucket=cloud.bucket, Key=house.key(NFC))
@@ -281,6 +294,7 @@ def test_locked_buckets(locked_house: House, here: Run, monkeypatch: pytest.Monk
     assert house.ingested.code == 0, house.ingested
     can = {each["name"]: each["capabilities"] for each in run("store", "list", "--json").data}
     assert {(can[name]["versioning"], can[name]["object_lock"]) for name in STORES} == {(True, True)}
+    assert [can[name]["conditional_create"] for name in STORES] == [False, True]  # Ceph's ends where versions begin
     for store, cloud in house.clouds.items():
         s3 = client(cloud)
         s3.put_object(Bucket=cloud.bucket, Key=house.key(NFC), Body=b"altered by another")
