@@ -168,12 +168,19 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
                 progress=workspace.progress,
             )
         except (StorageUnavailable, StorageDenied) as error:
-            if donor.name == WORKSPACE or answers(workspace.store(donor.name)):
+            if _is_there(workspace, donor.name):
                 raise  # it is the target that is away, and no other donor helps
             away = error
         except (ObjectDamaged, ObjectNotFound, FileNotFoundError) as error:
             decayed = error
     raise away or NoDonor(version, decayed)
+
+
+def _is_there(workspace: Workspace, donor: str) -> bool:
+    try:
+        return donor == WORKSPACE or answers(workspace.store(donor))
+    except StorageError:  # it cannot even be opened
+        return False
 
 
 class NoDonor(StorageError):
