@@ -23,6 +23,7 @@ from policies.model import Policy
 from policies.release import may_release
 from policies.replication import wanted_stores
 from preservation import events
+from preservation.catalog.leases import Lease
 from preservation.facts import AIPVersion, Event, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
 from preservation.replicas.copy import Copied, copy_replica
@@ -62,13 +63,14 @@ class Copies:
 
 def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step: Step) -> Copies:
     """Bring the version to every store that the policy wants and that lacks a proved copy."""
-    with copies_held(workspace, version) as now:
+    with copies_held(workspace, version) as (now, lease):
         reports: list[ReplicaReport] = []
         failures: list[Finding] = []
         held = {replica.store: replica for replica in workspace.catalog.replicas(now.identifier, now.version)}
         for name in wanted_stores(policy, workspace.store_facts()):
             if _proved(held.get(name)):
                 continue
+            lease.check()
             claimed = name in held
             try:
                 if not claimed:
@@ -83,10 +85,13 @@ def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step:
 
 
 @contextmanager
-def copies_held(workspace: Workspace, version: AIPVersion) -> Iterator[AIPVersion]:
-    """The version as it is now; nobody else makes or repairs copies of it, or lets go of its bag, meanwhile."""
-    with workspace.lease(f"copies {version.identifier}/v{version.version}"):
-        yield version_named(workspace, version.identifier, version.version)
+def copies_held(workspace: Workspace, version: AIPVersion) -> Iterator[tuple[AIPVersion, Lease]]:
+    """The version as it is now; nobody else makes or repairs copies of it, or lets go of its bag, meanwhile.
+
+    A process that slept so long that another took over finds out by `lease.check()`, before it touches a store.
+    """
+    with workspace.lease(f"copies {version.identifier}/v{version.version}") as lease:
+        yield version_named(workspace, version.identifier, version.version), lease
 
 
 def _not_done(version: AIPVersion, store: str, reason: Finding, now: datetime, *, claimed: bool) -> Event:

@@ -124,7 +124,7 @@ def _take_in(
         litter=policy.acceptance.litter,
         progress=workspace.progress,
     )
-    with workspace.lease(f"content {received.content_digest}"):
+    with workspace.lease(f"content {received.content_digest}") as lease:
         known = workspace.catalog.find_content(received.content_digest)
         if known is not None:
             workspace.catalog.record([events.delivered_again(known, submission, began)])
@@ -156,7 +156,9 @@ def _take_in(
         with plan_bag(workspace, received, supplied, formats, policy, collection, history) as plan:
             bag = step("write the bag", write_bag, received, plan, destination=bag_place(workspace, submission))
             judged = step("check the bag", check_written_bag, workspace, bag)
-            version = step("admit", admit, workspace, received, supplied, plan, judged, policy, collection)
+            version = step(
+                "admit", admit, workspace, received, supplied, plan, judged, policy, collection, fence=lease
+            )
     return _with_copies(workspace, source, "accepted", version, acceptance.findings, step)
 
 

@@ -18,6 +18,7 @@ from preservation.bags.check import check_bag
 from preservation.bags.plan import BagPlan, WrittenBag
 from preservation.bags.report import BagReport
 from preservation.bags.second_opinion import SecondOpinion, second_opinion
+from preservation.catalog.leases import Lease
 from preservation.errors import FixityError
 from preservation.facts import AIPVersion, Event, EventOutcome, EventType, FormatFact
 from preservation.inventory import FactFile, load_format, write_facts
@@ -136,8 +137,13 @@ def admit(
     bag: CheckedBag,
     policy: Policy,
     collection: str | None,
+    *,
+    fence: Lease,
 ) -> AIPVersion:
-    """Enter the AIP version, its objects and its history into the catalog, all or nothing."""
+    """Enter the AIP version, its objects and its history into the catalog, all or nothing.
+
+    Raises LeaseLost when another process has taken the content over meanwhile.
+    """
     now = workspace.clock()
     version = AIPVersion(
         identifier=plan.identifier,
@@ -172,7 +178,7 @@ def admit(
         about(EventType.POLICY_ASSIGNMENT, policy=policy.name),
         about(EventType.INGESTION_END, files=version.files, bytes=version.bytes, objects=version.objects),
     )
-    return workspace.catalog.admit(version, iter(bag.written.objects), (*plan.events, *closing))
+    return workspace.catalog.admit(version, iter(bag.written.objects), (*plan.events, *closing), fence=fence)
 
 
 def _said(opinion: SecondOpinion) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from flows.steps import Step, each, plain_step
 from flows.workspace import Workspace
 from policies.standing import is_damaged
 from preservation import events
+from preservation.catalog.leases import Lease
 from preservation.facts import AIPVersion, Grade, Outcome
 from preservation.findings import Finding
 from preservation.replicas.layout import replica_prefix
@@ -62,22 +63,23 @@ def _title(damaged: tuple[AIPVersion, str]) -> str:
 
 def _repair_one(damaged: tuple[AIPVersion, str], workspace: Workspace, step: Step) -> RepairedReplica:
     version, store = damaged
-    with copies_held(workspace, version) as now:
+    with copies_held(workspace, version) as (now, lease):
         try:
-            return _repaired(now, store, workspace, step)
+            return _repaired(now, store, workspace, step, lease=lease)
         except (StorageError, OSError) as error:
             reason = store_failed(store, error)
             workspace.catalog.record([events.not_recovered(now, store, reason, workspace.clock())])
             return RepairedReplica(now, store, None, None, (reason,))
 
 
-def _repaired(version: AIPVersion, store: str, workspace: Workspace, step: Step) -> RepairedReplica:
+def _repaired(version: AIPVersion, store: str, workspace: Workspace, step: Step, *, lease: Lease) -> RepairedReplica:
     """Audit, mend, audit again; a report holds only so many objects, so a replica with more is mended in rounds."""
     before = step(f"audit {store}", audit_replica, workspace, version, store, Grade.BYTES)
     if before.outcome is not Outcome.DAMAGED:
         return RepairedReplica(version, store, None, _settled(workspace, version, store, step, before))
     done = Repaired((), (), (), ())
     while True:
+        lease.check()
         mended = step(f"repair in {store}", _mend, workspace, version, before)
         done = done.and_then(mended)
         after = step(f"verify in {store}", audit_replica, workspace, version, store, Grade.BYTES)

@@ -11,7 +11,7 @@ import typer
 from apps.cli import shapes
 from apps.cli.answer import Answer, Cell, Line, Table
 from apps.cli.command import Session, command
-from flows.outcomes import worst_of
+from flows.outcomes import Verdict, worst_of
 from preservation.errors import UsageError
 from preservation.facts import Grade, Outcome
 from wording import say
@@ -60,8 +60,10 @@ def prove(
             store=store,
             evidence=evidence.value,
         )
+        nothing_proved = not done and next(workspace.catalog.versions(), None) is not None
     data = [_report_json(each.report, session.language) for each in done]
-    return Answer(data, _audit_lines(done, session.language), worst_of(done))
+    verdict = Verdict.FOUND if nothing_proved else worst_of(done)
+    return Answer(data, _audit_lines(done, session.language), verdict)
 
 
 def _audit_lines(done: list[Audited], language: str) -> list[Line]:

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from flows.replicate import replicate
 from flows.restore import restore
 from flows.steps import plain_step
 from flows.workspace import Workspace
+from preservation.catalog.errors import LeaseLost
+from preservation.catalog.leases import Lease
 from preservation.facts import EventOutcome, EventType, Grade, Outcome
 from storage_adapters.errors import StorageUnavailable
 from storage_adapters.local import LocalStore
@@ -239,6 +243,32 @@ def test_a_fault_that_nobody_foresaw_fails_one_package_and_not_its_batch(house: 
         assert "ZeroDivisionError" in str(first.findings[0].message)
         ends = [each.event for each in workspace.catalog.events() if each.event.type == "ingestion end"]
         assert [event.outcome.value for event in ends] == ["fail", "success"]
+    assert house.leftovers() == []
+
+
+def test_who_slept_until_another_took_over_admits_nothing_and_touches_no_store(house: House, tmp_path: Path):
+    """A lease with an old token stands for the sleeper's."""
+    house.stores["c"]["path"] = str(tmp_path / "disk")
+    house.settle()
+    with house.open() as workspace:
+        done = ingest(workspace, str(package(tmp_path / "p")))
+        (tmp_path / "disk").mkdir()
+        taken = workspace.lease
+
+        @contextmanager
+        def long_lost(key: str) -> Iterator[Lease]:
+            with taken(key) as lease:
+                lost = replace(lease, token=lease.token - 1)
+                lost.lost.set()
+                yield lost
+
+        workspace.lease = long_lost
+        late = ingest(workspace, str(package(tmp_path / "q", extra=b"other")))
+        assert (late.outcome, codes(late.findings)) == ("failed", ["catalog-failed"])
+        assert [version.identifier for version in workspace.catalog.versions()] == [done.identifier]
+        with pytest.raises(LeaseLost):
+            replicate(workspace, [])
+        assert list((tmp_path / "disk").iterdir()) == []
     assert house.leftovers() == []
 
 
