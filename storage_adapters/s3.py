@@ -291,12 +291,22 @@ def _client(name: str, settings: S3Settings) -> S3Client:
             detail=str(error),
         ) from error
     client.meta.events.register("before-call.s3", _stay_here)
+    for operation in ("PutObject", "UploadPart"):
+        client.meta.events.register(f"provide-client-params.s3.{operation}", _with_a_check)
     return client
 
 
 def _stay_here(context: dict[str, Any], **_: object) -> None:
     """No hidden requests: botocore would look for a bucket in other regions; for us the settings are at fault."""
     context.get("s3_redirect", {})["redirected"] = True
+
+
+def _with_a_check(params: dict[str, Any], **_: object) -> None:
+    """A body that goes without its SHA-256 goes with its MD5: buckets that lock every object demand one of the two,
+    the first put of a probe included, and services that know nothing newer compare it.
+    """
+    if "ChecksumSHA256" not in params:
+        params["ContentMD5"] = _base64(hashlib.md5(params["Body"], usedforsecurity=False).digest())
 
 
 def _base64(digest: bytes) -> str:

@@ -121,9 +121,10 @@ def test_no_rights(ministack: S3Settings):
         assert "does not allow" in str(error)
 
 
-@pytest.mark.xdist_group("ceph")
-def test_a_body_that_changes_on_the_way_is_refused_by_its_signature(ceph: S3Settings):
-    store = open_store("cloud-a", ceph)
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_body_that_changes_on_the_way_is_refused(server: str, request: pytest.FixtureRequest):
+    """By its SHA-256, by its signature, or by its MD5 where the service looks at nothing else."""
+    store = open_store("cloud-a", request.getfixturevalue(server))
     store.capabilities()
 
     def change(request, **_):

@@ -110,6 +110,23 @@ def test_a_small_object_has_the_providers_checksum_only_where_it_verifies_one(se
     assert store.stat(prefix + "small").checksums == expected
 
 
+@every_server
+def test_every_body_goes_with_a_check(settings: S3Settings, prefix: str):
+    """Buckets that lock every object by default refuse a body without one, the first of a probe too."""
+    store = open_store("s", settings)
+    sent: list[set[str]] = []
+
+    def note(request, **_: object) -> None:
+        if request.method == "PUT":
+            sent.append({name.lower() for name in request.headers})
+
+    store._client.meta.events.register("before-send.s3", note)
+    put(store, prefix + "small", b"small")
+    put(store, prefix + "large", large())
+    assert len(sent) > 4
+    assert all(names & {"content-md5", "x-amz-checksum-sha256"} for names in sent)
+
+
 class Interrupts(Stream):
     def read(self, size=-1, /):
         if self._data.tell() > 9 * MIB:
