@@ -207,7 +207,10 @@ def _no_rights(store: str, settings: S3Settings) -> _Meaning:
     return (
         StorageDenied,
         say("The store “{store}” does not allow this in the bucket “{bucket}”.", store=store, bucket=settings.bucket),
-        say("Ask whoever runs the store to allow these credentials to list, read and write in the bucket."),
+        say(
+            "Ask whoever runs the store to allow these credentials to list, read and write in the bucket; "
+            "repair needs to erase in it too."
+        ),
     )
 
 

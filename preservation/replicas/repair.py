@@ -22,7 +22,7 @@ from preservation.progress import Progress
 from preservation.replicas.copy import COMMIT_MARK, OpenSource
 from preservation.replicas.layout import replica_prefix
 from preservation.replicas.verify import ObjectReport, chunks, digest_of
-from storage_adapters.errors import KeyRefused, ObjectExists, ObjectNotFound, StorageError
+from storage_adapters.errors import KeyRefused, ObjectExists, ObjectNotFound, StorageDenied, StorageError
 from storage_adapters.store import ErasableStore, Reader
 from wording import say
 
@@ -143,7 +143,11 @@ def _take_out(store: ErasableStore, key: str, place: Path, *, good: str | None) 
     if seen == good:
         place.unlink()
         return []
-    store.erase(key)
+    try:
+        store.erase(key)
+    except StorageDenied:  # it stands there still; every further try would keep one more copy of it
+        place.unlink()
+        raise
     return [place]
 
 

@@ -19,6 +19,7 @@ from storage_adapters.settings import MIB, S3Settings
 from tests.cli.commands import Ran, settings, vankho
 from tests.cli.conftest import _nobody, here, identifier  # noqa: F401 - fixtures
 from tests.flows.houses import contents, package
+from tests.servers import ministack as ministack_server
 from tests.servers.ceph import Cluster, client
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240), pytest.mark.xdist_group("ceph")]
@@ -268,6 +269,27 @@ def test_a_wrong_secret_through_the_command(run: Run, store: str, monkeypatch: p
     checked = run("store", "check", store)
     assert (checked.code, checked.out) == (3, "")
     assert "credentials" in checked.err
+
+
+def test_credentials_that_may_not_erase(
+    house: House, run: Run, ministack: S3Settings, monkeypatch: pytest.MonkeyPatch
+):
+    """Repair says what it lacks and changes nothing, however often it is tried; with the right to erase it goes on."""
+    cloud = house.clouds["cloud-ministack"]
+    client(cloud).put_object(Bucket=cloud.bucket, Key=house.key(NFC), Body=b"altered")
+    assert run("audit", "--json").code == 1
+    kept = set(contents(house.workspace / "evidence"))
+    with monkeypatch.context() as patch:
+        access, secret = ministack_server.user_who_may(
+            ministack.endpoint_url, "writer", "s3:Get*", "s3:List*", "s3:Put*"
+        )
+        patch.setenv("VANKHO_STORES__CLOUD_MINISTACK__ACCESS_KEY_ID", access)
+        patch.setenv("VANKHO_STORES__CLOUD_MINISTACK__SECRET_ACCESS_KEY", secret)
+        refused = run("repair", "--json")
+    assert (refused.code, refused.data[0]["outcome"]) == (3, "failed")
+    assert "repair needs to erase" in refused.data[0]["findings"][0]["message"]
+    assert set(contents(house.workspace / "evidence")) == kept
+    assert run("repair", "--json").data[0]["outcome"] == "repaired"
 
 
 def test_a_wrong_clock_through_the_command(run: Run, store: str, monkeypatch: pytest.MonkeyPatch):

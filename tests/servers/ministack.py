@@ -52,18 +52,24 @@ def ministack(command: Path, folder: Path, *, bucket: str = "vankho") -> Iterato
     }
     url = f"http://127.0.0.1:{port}"
     with running([str(command)], port=port, log=folder / "ministack.log", env=env):
-        iam = boto3.client("iam", endpoint_url=url, **ROOT)
-        iam.create_user(UserName="vankho")
-        key = iam.create_access_key(UserName="vankho")["AccessKey"]
-        everything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
-        iam.put_user_policy(UserName="vankho", PolicyName="s3", PolicyDocument=policy)
+        access, secret = user_who_may(url, "vankho", "s3:*")
         boto3.client("s3", endpoint_url=url, **ROOT).create_bucket(Bucket=bucket)
         yield S3Settings(
             bucket=bucket,
             endpoint_url=url,
-            access_key_id=key["AccessKeyId"],
-            secret_access_key=key["SecretAccessKey"],
+            access_key_id=access,
+            secret_access_key=secret,
             connect_timeout=5,
             read_timeout=30,
         )
+
+
+def user_who_may(url: str | None, name: str, *actions: str) -> tuple[str, str]:
+    """A new user with these rights in every bucket; access key and secret key."""
+    iam = boto3.client("iam", endpoint_url=url, **ROOT)
+    iam.create_user(UserName=name)
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=name, PolicyName="s3", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
