@@ -292,3 +292,11 @@ def test_a_missing_or_ambiguous_name(here: Here, held: Held) -> None:
     done = here("show", "không-có", "-w", held.workspace, "--json")
     assert done.code == 2
     assert "vankho show" in done.error["next_step"]
+
+
+def test_an_audit_that_found_no_copy_to_prove_does_not_end_with_0(here: Here, tmp_path: Path) -> None:
+    """Every store was away when the package came, so there is nothing to prove; an empty workspace is well."""
+    kho = workspace_in(tmp_path / "kho", primary={"kind": "local", "path": str(tmp_path / "absent")})
+    assert here("audit", "-w", kho).code == 0
+    assert here("ingest", "-w", kho, package_in(tmp_path / "p")).code == 3
+    assert here("audit", "-w", kho).code == 1
