@@ -122,5 +122,8 @@ def _mend(workspace: Workspace, version: AIPVersion, before: ReplicaReport) -> R
         spool=workspace.folder / "spool",
         progress=workspace.progress,
     )
-    workspace.catalog.record([events.recovered(version, before.store, repaired, workspace.clock())])
+    if repaired.gave_up is None or repaired.repaired or repaired.removed or repaired.kept:
+        workspace.catalog.record([events.recovered(version, before.store, repaired, workspace.clock())])
+    if repaired.gave_up is not None:
+        raise repaired.gave_up
     return repaired

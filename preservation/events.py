@@ -169,6 +169,7 @@ def recovered(version: AIPVersion, store: str, repaired: Repaired, now: datetime
     return event(
         EventType.RECOVERY,
         now,
+        outcome=EventOutcome.FAIL if repaired.gave_up is not None else None,
         of=version,
         store=store,
         findings=repaired.findings,

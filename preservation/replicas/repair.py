@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -38,13 +38,14 @@ class Donor:
 @dataclass(frozen=True, slots=True)
 class Repaired:
     """What was done to one replica: (path, donor) of each repaired object, what was taken out, the evidence files
-    kept, and what could not be done.
+    kept, what could not be done, and why it ended before its end.
     """
 
     repaired: tuple[tuple[str, str], ...]
     removed: tuple[str, ...]
     kept: tuple[Path, ...]
     findings: tuple[Finding, ...]
+    gave_up: StorageError | None = None
 
     def and_then(self, later: Repaired) -> Repaired:
         """Both rounds of one repair together; what could not be done is what the later one says."""
@@ -69,37 +70,69 @@ def repair_replica(
     `evidence` (one of its own for each try) and `spool` are folders in the workspace. Unreadable objects are left
     alone: that is no evidence of damage. Stops at the first object that cannot be repaired for any reason but a
     missing donor.
-    Safe to run again with the same reports. Raises RepairFailed when a fresh object reads back wrongly,
-    StorageError when the store itself gives up.
+    Safe to run again with the same reports. What was done before the store gave up is told all the same:
+    `gave_up` is RepairFailed when a fresh object read back wrongly, else the store's own StorageError.
     """
     spool.mkdir(parents=True, exist_ok=True)
     prefix = replica_prefix(identifier, version)
-    repaired: list[tuple[str, str]] = []
-    removed: list[str] = []
-    kept: list[Path] = []
-    findings: list[Finding] = []
-    # The commit mark goes back last, as in copying: until then the replica counts as unfinished.
-    for report in sorted(wrong, key=lambda report: report.path == COMMIT_MARK):
-        key = prefix + report.path
-        if report.outcome is ObjectOutcome.UNEXPECTED:
-            try:
-                kept.extend(_take_out(store, key, evidence / report.path, good=None))
-            except KeyRefused as error:  # put there by other software: no adapter of ours can name it
-                findings.append(_left_there(report.path, error))
-            else:
-                removed.append(report.path)
-        elif report.fact is not None and report.outcome in (ObjectOutcome.ALTERED, ObjectOutcome.MISSING):
-            with TemporaryFile(dir=spool) as copy:  # it has no name, so even a killed repair leaves none behind
-                donor = _proved_copy(report.fact, donors, copy)
-                if donor is None:
-                    findings.append(_no_donor(report.fact, donors))
-                    continue
-                if report.outcome is ObjectOutcome.ALTERED:
-                    kept.extend(_take_out(store, key, evidence / report.path, good=report.fact.sha256))
-                _put_and_prove(report.fact, store, key, copy)
-            repaired.append((report.path, donor))
-            progress.advance(report.fact.size)
-    return Repaired(tuple(repaired), tuple(removed), tuple(kept), tuple(findings))
+    tally = _Tally()
+    try:
+        # The commit mark goes back last, as in copying: until then the replica counts as unfinished.
+        for report in sorted(wrong, key=lambda report: report.path == COMMIT_MARK):
+            key, kept_as = prefix + report.path, evidence / report.path
+            if report.outcome is ObjectOutcome.UNEXPECTED:
+                _remove(report.path, store, key, kept_as, tally)
+            elif report.fact is not None and report.outcome in (ObjectOutcome.ALTERED, ObjectOutcome.MISSING):
+                with TemporaryFile(dir=spool) as copy:  # it has no name, so even a killed repair leaves none behind
+                    _bring_back(report.fact, report.outcome, store, key, kept_as, donors, copy, tally)
+                progress.advance(report.fact.size)
+    except StorageError as error:
+        return tally.told(gave_up=error)
+    return tally.told()
+
+
+@dataclass
+class _Tally:
+    """What has been done so far, so that it can be told however the repair ends."""
+
+    repaired: list[tuple[str, str]] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def told(self, gave_up: StorageError | None = None) -> Repaired:
+        return Repaired(tuple(self.repaired), tuple(self.removed), tuple(self.kept), tuple(self.findings), gave_up)
+
+
+def _remove(path: str, store: ErasableStore, key: str, kept_as: Path, tally: _Tally) -> None:
+    """Take out what does not belong there."""
+    try:
+        tally.kept.extend(_take_out(store, key, kept_as, good=None))
+    except KeyRefused as error:  # put there by other software: no adapter of ours can name it
+        tally.findings.append(_left_there(path, error))
+    else:
+        tally.removed.append(path)
+
+
+def _bring_back(
+    fact: ObjectFact,
+    outcome: ObjectOutcome,
+    store: ErasableStore,
+    key: str,
+    kept_as: Path,
+    donors: Sequence[Donor],
+    copy: IO[bytes],
+    tally: _Tally,
+) -> None:
+    """Put the right bytes back from a donor that is proved now; `copy` is an empty file for them."""
+    donor = _proved_copy(fact, donors, copy)
+    if donor is None:
+        tally.findings.append(_no_donor(fact, donors))
+        return
+    if outcome is ObjectOutcome.ALTERED:
+        tally.kept.extend(_take_out(store, key, kept_as, good=fact.sha256))
+    _put_and_prove(fact, store, key, copy)
+    tally.repaired.append((fact.path, donor))
 
 
 def _proved_copy(fact: ObjectFact, donors: Sequence[Donor], copy: IO[bytes]) -> str | None:

@@ -25,7 +25,7 @@ from flows.workspace import Workspace
 from preservation.catalog.errors import LeaseLost
 from preservation.catalog.leases import Lease
 from preservation.facts import EventOutcome, EventType, Grade, Outcome
-from storage_adapters.errors import StorageUnavailable
+from storage_adapters.errors import StorageFull, StorageUnavailable
 from storage_adapters.local import LocalStore
 from tests.conftest import cannot_run
 from tests.flows.houses import PAGES, House, codes, contents, package, proofs
@@ -244,6 +244,39 @@ def test_a_fault_that_nobody_foresaw_fails_one_package_and_not_its_batch(house: 
         ends = [each.event for each in workspace.catalog.events() if each.event.type == "ingestion end"]
         assert [event.outcome.value for event in ends] == ["fail", "success"]
     assert house.leftovers() == []
+
+
+class Filling(LocalStore):
+    """Full after one put."""
+
+    room = 1
+
+    def put(self, key, source, *, size, sha256):
+        if not self.room:
+            raise StorageFull(say("full"))
+        self.room -= 1
+        super().put(key, source, size=size, sha256=sha256)
+
+
+def test_a_repair_that_ends_half_way_leaves_in_the_history_what_it_did(house: House, tmp_path: Path):
+    with house.open() as workspace:
+        done = ingest(workspace, str(package(tmp_path / "p")))
+        pages = sorted((house.store_folder("a") / f"aip/{done.identifier}/v1/data").rglob("*.txt"))[:2]
+        for page in pages:
+            page.chmod(0o600)
+            page.write_bytes(b"?")
+        audit(workspace, [])
+        workspace._stores["a"] = Filling("a", house.store_folder("a"))
+        (mended,) = repair(workspace, [])
+        assert (mended.verdict, codes(mended.findings)) == (Verdict.FAILED, ["store-full"])
+        told = [each.event for each in workspace.catalog.events() if each.event.type is EventType.RECOVERY]
+        assert [event.outcome for event in told] == [EventOutcome.FAIL, EventOutcome.FAIL]
+        assert len(told[0].detail["repaired"]) == 1
+        assert len(told[0].detail["evidence"]) == 2  # the second was taken out, and there was no room to put it back
+        assert all(Path(kept).read_bytes() == b"?" for kept in told[0].detail["evidence"])
+        workspace._stores.clear()
+        (again,) = repair(workspace, [])
+        assert again.verdict is Verdict.WELL
 
 
 def test_who_slept_until_another_took_over_admits_nothing_and_touches_no_store(house: House, tmp_path: Path):
