@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import SyncClientContext
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.audit import audit
@@ -145,6 +146,11 @@ def _concluded(answer: Ending | Sequence[Ending]) -> State[Any]:
             return Failed(message=words)
 
 
+def _of_how_many() -> str:
+    """The name of a batch's run: what it is, not one of Prefect's animals."""
+    return f"ingest {len(flow_run.parameters['sources'])} packages"
+
+
 @flow(name="ingest", flow_run_name="ingest {source}")
 async def ingest_flow(
     workspace: str, source: str, policy: str | None = None, collection: str | None = None
@@ -154,7 +160,7 @@ async def ingest_flow(
         return _concluded(ingest(opened, source, policy=policy, collection=collection, step=task_step))
 
 
-@flow(name="ingest batch")
+@flow(name="ingest batch", flow_run_name=_of_how_many)
 async def ingest_batch_flow(
     workspace: str, sources: list[str], policy: str | None = None, collection: str | None = None
 ) -> State[Any]:
@@ -163,7 +169,7 @@ async def ingest_batch_flow(
         return _concluded(ingest_batch(opened, sources, policy=policy, collection=collection, step=task_step))
 
 
-@flow(name="replicate")
+@flow(name="replicate", flow_run_name="replicate")
 async def replicate_flow(workspace: str, references: list[str]) -> State[Any]:
     """The copies that are missing or not yet proved."""
     with _opened(workspace) as opened:
@@ -179,14 +185,14 @@ async def audit_flow(
         return _concluded(audit(opened, references or [], store=store, evidence=evidence, step=task_step))
 
 
-@flow(name="repair")
+@flow(name="repair", flow_run_name="repair")
 async def repair_flow(workspace: str, references: list[str] | None = None) -> State[Any]:
     """Damaged copies brought back from proved ones."""
     with _opened(workspace) as opened:
         return _concluded(repair(opened, references or [], step=task_step))
 
 
-@flow(name="reconcile")
+@flow(name="reconcile", flow_run_name="reconcile")
 async def reconcile_flow(workspace: str, store: str | None = None) -> State[Any]:
     """Catalog against stores, both directions."""
     with _opened(workspace) as opened:

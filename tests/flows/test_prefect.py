@@ -237,6 +237,7 @@ def test_a_batch_of_sixty_stays_within_thirty_tasks(server: Server, house: House
     assert {each.outcome for each in done} == {"accepted"}
     run = server.newest_run()
     assert (run["state_type"], run["state"]["message"]) == ("COMPLETED", "accepted")
+    assert run["name"] == "ingest 60 packages"
     time.sleep(2)
     tasks = server.tasks_of(run, 20)
     assert 1 < len(tasks) <= 30
