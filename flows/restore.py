@@ -47,7 +47,7 @@ def restore(
 ) -> RestoredVersion:
     """Restore one version (the newest unless told), from one store or from whichever has good bytes.
 
-    Raises UnknownReference, RestoreFailed, StorageError.
+    Raises UnknownReference, NoGoodCopy, RestoreFailed, StorageError.
     """
     wanted, destination = version_named(workspace, reference, version), Path(to)
     refuse_occupied(destination)

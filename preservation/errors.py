@@ -4,6 +4,7 @@ PreservationError
 ├── PackageError        the package is at fault: the officer acts
 │   ├── PackageUnreadable   it cannot be read as a package at all (carries one finding)
 │   └── PackageRejected     it was read and is refused (carries all findings)
+├── NoGoodCopy          every place asked was read and none has the right bytes: damage found; the officer acts
 ├── FixityError         bytes changed under us; stop, record, never retry
 ├── UsageError          what was asked for cannot be done as asked; nothing was begun
 ├── PolicyError         a policy is wrong: file, line, field, reason, accepted value
@@ -44,6 +45,10 @@ class PackageUnreadable(PackageError):
 
 class PackageRejected(PackageError):
     """It was read whole and is refused."""
+
+
+class NoGoodCopy(PreservationError):
+    """Every place that was asked answered, and none has the right bytes any more. Trying again does not help."""
 
 
 class FixityError(PreservationError):

@@ -23,7 +23,7 @@ from apps.cli import screen
 from apps.cli.answer import Answer
 from flows.failures import as_finding
 from flows.outcomes import Verdict
-from preservation.errors import PackageError, PolicyError, PreservationError, UsageError
+from preservation.errors import NoGoodCopy, PackageError, PolicyError, PreservationError, UsageError
 from wording import Explained, say
 from wording.translate import choose_language
 
@@ -165,4 +165,4 @@ def _carried_out(ask: Callable[..., Answer], session: Session, asked: dict[str, 
 def _exit_code(error: Explained) -> int:
     if isinstance(error, PolicyError | UsageError):
         return Verdict.USAGE
-    return Verdict.FOUND if isinstance(error, PackageError) else Verdict.FAILED
+    return Verdict.FOUND if isinstance(error, PackageError | NoGoodCopy) else Verdict.FAILED

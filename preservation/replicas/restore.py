@@ -12,19 +12,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from preservation.errors import PreservationError, UsageError
+from preservation.errors import NoGoodCopy, PreservationError, UsageError
 from preservation.facts import ObjectFact
 from preservation.findings import Finding, Severity
 from preservation.progress import Progress
 from preservation.replicas.repair import Donor
 from preservation.replicas.verify import FINDINGS_KEPT, chunks
-from storage_adapters.errors import StorageError, StorageUnavailable
+from storage_adapters.errors import ObjectNotFound, StorageError, StorageUnavailable
 from storage_adapters.keys import check_key
 from wording import Message, say
 
 
 class RestoreFailed(PreservationError):
-    """No place asked could give a good copy of some file; nothing was restored."""
+    """No place that answered has a good copy of some file, and one did not answer; nothing was restored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ def restore_bag(
 
     For each file the places are asked in order; the first whose bytes agree with the recorded digest gives it.
     A place that could not be reached is asked last from then on. Raises UsageError for an occupied destination,
-    RestoreFailed when no place can give a file, StorageUnavailable when that is because none can be reached,
+    NoGoodCopy when all places answer and none has the right bytes, RestoreFailed when one of them did not answer,
+    StorageUnavailable when none can be reached,
     KeyRefused for a path that would lead out of the destination, OSError when the disk is full.
     """
     refuse_occupied(destination)
@@ -92,6 +93,7 @@ def _fetch(fact: ObjectFact, places: list[Donor], folder: Path, findings: list[F
     target.parent.mkdir(parents=True, exist_ok=True)
     reasons: list[tuple[str, Message]] = []
     silent: list[tuple[Donor, StorageUnavailable]] = []
+    barred = False  # a place that did not answer may hold a good copy all the same
     try:
         for place in tuple(places):
             try:
@@ -103,6 +105,7 @@ def _fetch(fact: ObjectFact, places: list[Donor], folder: Path, findings: list[F
             except StorageError as error:
                 if isinstance(error, StorageUnavailable):
                     silent.append((place, error))
+                barred = barred or not isinstance(error, ObjectNotFound)
                 reasons.append((place.name, error.what))
             except FileNotFoundError:
                 reasons.append((place.name, say("it is not there.")))
@@ -112,7 +115,7 @@ def _fetch(fact: ObjectFact, places: list[Donor], folder: Path, findings: list[F
             places.append(place)
     if silent and len(silent) == len(reasons):
         raise silent[0][1]
-    raise RestoreFailed(
+    raise (RestoreFailed if barred else NoGoodCopy)(
         say("No place asked could give a good copy of {path}; nothing was restored.", path=fact.path),
         where=fact.path,
         expected=fact.sha256,

@@ -300,3 +300,14 @@ def test_an_audit_that_found_no_copy_to_prove_does_not_end_with_0(here: Here, tm
     assert here("audit", "-w", kho).code == 0
     assert here("ingest", "-w", kho, package_in(tmp_path / "p")).code == 3
     assert here("audit", "-w", kho).code == 1
+
+
+def test_restoring_from_a_damaged_copy_is_found_damage_and_gives_nothing(here: Here, tmp_path: Path) -> None:
+    kho = workspace_in(tmp_path / "kho")
+    [package] = here("ingest", "-w", kho, package_in(tmp_path / "p"), "--json").data
+    [page] = (kho / "stores/primary").rglob("Trang 1.txt")
+    damage(page)
+    done = here("restore", package["identifier"], "-w", kho, "--from", "primary", "--to", tmp_path / "out", "--json")
+    assert (done.code, done.error["where"]) == (1, "data/Trang 1.txt")
+    assert not (tmp_path / "out").exists()
+    assert here("restore", package["identifier"], "-w", kho, "--from", "second", "--to", tmp_path / "out").code == 0

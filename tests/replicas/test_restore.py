@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from preservation.errors import UsageError
+from preservation.errors import NoGoodCopy, UsageError
 from preservation.progress import Silent
 from preservation.replicas.copy import from_folder, from_store
 from preservation.replicas.repair import Donor
@@ -105,11 +105,20 @@ def test_damaged_everywhere_restores_nothing(aip: Aip, tmp_path: Path):
     one, two = holding(aip, "one"), holding(aip, "two")
     one.flip(aip.key(OTHER_PAGE))
     two.delete(aip.key(OTHER_PAGE))
-    with pytest.raises(RestoreFailed) as told:
+    with pytest.raises(NoGoodCopy) as told:
         restore(aip, [place_of(aip, one.store, "one"), place_of(aip, two.store, "two")], tmp_path / "out")
     assert told.value.where == OTHER_PAGE
     assert told.value.expected == aip.fact(OTHER_PAGE).sha256
     assert "one: its bytes have changed" in (told.value.seen or "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_is_off_may_hold_the_good_copy_so_it_is_not_called_lost(aip: Aip, tmp_path: Path):
+    one, off = holding(aip, "one"), Through(holding(aip, "off").store)
+    one.flip(aip.key(OTHER_PAGE))
+    off.away = True
+    with pytest.raises(RestoreFailed):
+        restore(aip, [place_of(aip, one.store, "one"), place_of(aip, off, "off")], tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
