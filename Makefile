@@ -5,7 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORPORA ?= $(VANKHO_CORPORA)
 
-.PHONY: help demo test bench-wait lint types imports messages install install-dev clean
+# What the long checks prove, each with a table and a last line "N passed, N failed"; docs/explanation/threats.md says
+# which threat each stands for. SEED and RUNS choose another draw: make faults RUNS=2000 SEED=7
+SEED ?=
+RUNS ?=
+DRAW = $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+.PHONY: help demo test conformance hostile faults crash damage bench-wait lint types imports messages install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
@@ -41,6 +47,23 @@ demo: $(BIN)/.installed
 test: $(BIN)/.installed-dev .venv-ministack/.installed
 	tests/servers/install.sh
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+conformance: $(BIN)/.installed-dev
+	$(BIN)/python -m tests.conformance.table $(DRAW)
+
+hostile: $(BIN)/.installed-dev
+	$(BIN)/python -m tests.hostile.table $(DRAW)
+
+faults: $(BIN)/.installed-dev .venv-ministack/.installed
+	tests/servers/install.sh
+	$(BIN)/python -m tests.faults.table $(DRAW)
+
+crash: $(BIN)/.installed-dev
+	tests/servers/install.sh
+	$(BIN)/python -m tests.crash.table $(DRAW)
+
+damage: $(BIN)/.installed-dev
+	$(BIN)/python -m tests.damage.table $(DRAW)
 
 bench-wait: $(BIN)/.installed
 	$(BIN)/python -m bench.prefect_wait
