@@ -65,23 +65,28 @@ def admit(
         existing = reading.by_content(connection, version.content_digest)
         if existing is not None:
             raise AlreadyAdmitted(existing)
-        _take_place(connection, version)
-        version_id = _insert_version(connection, version)
-        tally = _insert_objects(connection, version_id, facts)
-        if (tally.objects, tally.bytes) != (version.objects, version.object_bytes):
-            raise _disagreement(version, tally)
-        if tally.formats:
-            rows = [
-                {"version_id": version_id, "format_id": key, "files": files, "bytes": size}
-                for key, (files, size) in tally.formats.items()
-            ]
-            connection.execute(insert(holdings), rows)
+        enter(connection, version, facts)
         chain.append(connection, head, events)
         if fence is not None:  # last, because it holds up the lease's beats until the commit
             leases.check(connection, fence)
         admitted = reading.by_content(connection, version.content_digest)
         assert admitted is not None
     return admitted
+
+
+def enter(connection: Connection, version: AIPVersion, facts: Iterable[ObjectFact]) -> None:
+    """Enter a version, its objects and their count by format, without any event. Raises PlaceTaken, CatalogError."""
+    _take_place(connection, version)
+    version_id = _insert_version(connection, version)
+    tally = _insert_objects(connection, version_id, facts)
+    if (tally.objects, tally.bytes) != (version.objects, version.object_bytes):
+        raise _disagreement(version, tally)
+    if tally.formats:
+        rows = [
+            {"version_id": version_id, "format_id": key, "files": files, "bytes": size}
+            for key, (files, size) in tally.formats.items()
+        ]
+        connection.execute(insert(holdings), rows)
 
 
 def _take_place(connection: Connection, version: AIPVersion) -> None:
