@@ -1,0 +1,63 @@
+"""What is mutated, and by which tests: one group for each kind of checking code.
+
+A group's tests start no server and no other process, for a child process would run the code without its mutants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Group:
+    """Modules that must not lose a check, and the tests that have to notice when they do."""
+
+    title: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+
+GROUPS = {
+    "reader": Group(
+        "the verifying reader",
+        ("storage_adapters/verifying.py",),
+        (
+            "tests/conformance/test_verifying.py",
+            "tests/conformance/test_mutants_verifying.py",
+            "tests/conformance/test_stores_keep_the_contract.py",
+        ),
+    ),
+    "replicas": Group(
+        "replica verification",
+        ("preservation/replicas/verify.py", "preservation/replicas/pairing.py"),
+        ("tests/replicas/test_verify.py", "tests/replicas/test_pairing.py", "tests/replicas/test_mutants_verify.py"),
+        ("-k", "not bucket"),
+    ),
+    "policies": Group(
+        "the policy decisions",
+        tuple(
+            f"policies/{name}.py"
+            for name in ("acceptance", "check", "identity", "release", "replication", "standing")
+        ),
+        ("tests/policies",),
+    ),
+    "bags": Group(
+        "the bag checker",
+        tuple(
+            f"preservation/bags/{name}.py"
+            for name in (
+                "bag_view",
+                "check",
+                "fetch",
+                "manifests",
+                "paths",
+                "report",
+                "second_opinion",
+                "tag_files",
+                "tag_grammar",
+            )
+        ),
+        ("tests/bags",),
+    ),
+}
