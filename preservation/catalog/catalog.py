@@ -14,8 +14,9 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 
-from preservation.catalog import admit, chain, leases, projections, reading
+from preservation.catalog import admit, chain, history, leases, projections, reading
 from preservation.catalog.chain import ChainReport, RecordedEvent
+from preservation.catalog.history import Entry
 from preservation.catalog.leases import Lease
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database, open_database
@@ -123,6 +124,18 @@ class Catalog:
     def verify_chain(self) -> ChainReport:
         """Check every event against the chain; names the first that was edited, deleted, put in or moved."""
         return chain.verify(self._database)
+
+    def head(self) -> tuple[int, str]:
+        """Number and digest of the last event; (0, zeros) when there is none."""
+        return history.head(self._database)
+
+    def digest_of(self, seq: int) -> str | None:
+        """The digest that the catalog has for the event of this number, None when it has no such event."""
+        return history.digest_of(self._database, seq)
+
+    def entries(self, *, after: int = 0, last: int | None = None) -> Iterator[Entry]:
+        """The rows of the events in the chain's own spelling, trusted for nothing: for the ledger."""
+        return history.entries(self._database, after=after, last=last)
 
     def rebuild_projections(self) -> None:
         """Make replicas, evidence and format counts again from events and objects."""
