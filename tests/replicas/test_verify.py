@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from preservation.facts import Grade, ObjectOutcome, Outcome
 from preservation.replicas.verify import ReplicaReport
-from storage_adapters.errors import StorageDenied, StorageUnavailable
+from storage_adapters.errors import StorageDenied, StorageUnavailable, not_found
+from storage_adapters.store import ObjectStat
 from tests.replicas.places import FILES, NFC, NFD, OTHER_PAGE, PAGE, Aip, Cut, Place, Through, in_memory, sha256
 from wording import say
 
@@ -380,3 +381,102 @@ def test_findings_are_bounded_and_counts_exact():
     report = aip.verify_in(in_memory().store)
     assert report.counts["missing"] == 1200
     assert len(report.findings) == len(report.wrong) == 1000
+
+
+# A first bad answer of any kind is confirmed by a second.
+
+
+class Stutters(Through):
+    """Gives another answer the first times it is asked."""
+
+    def __init__(self, store: object, key: str) -> None:
+        super().__init__(store)
+        self.key, self.looks = key, 0
+        self.first: Callable[[ObjectStat], ObjectStat | None] = lambda stat: stat  # None: says it is not there
+        self.times = 1
+
+    def stat(self, key: str) -> ObjectStat:
+        stat = super().stat(key)
+        if key != self.key:
+            return stat
+        self.looks += 1
+        instead = self.first(stat) if self.looks <= self.times else stat
+        if instead is None:
+            raise not_found(self.name, key)
+        return instead
+
+
+def test_a_providers_wrong_checksum_is_asked_for_twice(aip: Aip):
+    place, _ = behind_a_network(aip)
+    far = Stutters(place.store, aip.key(PAGE))
+    far.first = lambda stat: replace(stat, checksums={"sha256": "0" * 64})
+    report = aip.verify_in(far, Grade.PROVIDER)
+    assert (report.outcome, told(report)) == (
+        Outcome.INTACT,
+        [("first-read-differed", PAGE, DIGEST[PAGE], "0" * 64)],
+    )
+    far.looks, far.times = 0, 9
+    assert counts(aip.verify_in(far, Grade.PROVIDER)) == {"intact": ALL - 1, "altered": 1}
+    far.looks = 0
+    far.first = lambda stat: replace(stat, checksums={"sha256": f"{far.looks}" * 64})
+    report = aip.verify_in(far, Grade.PROVIDER)
+    assert (report.outcome, [code for code, *_ in told(report)]) == (Outcome.UNREADABLE, ["reads-differ"])
+
+
+def test_an_object_that_is_listed_and_cannot_be_opened_once_is_looked_at_again(aip: Aip):
+    place, _ = behind_a_network(aip)
+
+    class Absent(Through):
+        times = 1
+
+        def open(self, key: str):
+            opened = super().open(key)
+            if key == aip.key(PAGE) and self.opened[key] <= self.times:
+                raise not_found(self.name, key)
+            return opened
+
+    assert counts(aip.verify_in(Absent(place.store))) == {"intact": ALL}
+    gone = Absent(place.store)
+    gone.times = 9
+    assert counts(aip.verify_in(gone)) == {"intact": ALL - 1, "missing": 1}
+
+
+def test_a_folder_that_may_not_be_listed_hides_no_damage_beside_it(aip: Aip):
+    place, _ = behind_a_network(aip)
+    place.flip(aip.key("metadata/premis.xml"))  # behind the locked folder in the order of keys
+    place.write(aip.key("zzz"), b"nobody can tell")
+
+    class Locked(Through):
+        def list(self, prefix: str):
+            for stat in super().list(prefix):
+                if stat.key.startswith(aip.key("data/")):
+                    raise StorageDenied(say("No."))
+                yield stat
+
+        def open(self, key: str):
+            if key == aip.key(PAGE):
+                raise StorageDenied(say("No."))
+            return super().open(key)
+
+    report = aip.verify_in(Locked(place.store))
+    assert (report.outcome, counts(report)) == (
+        Outcome.DAMAGED,
+        {"intact": ALL - 2, "altered": 1, "unreadable": 1},
+    )
+    assert {code for code, *_ in told(report)} == {"object-altered", "object-unreadable", "replica-not-listed"}
+    place.flip(aip.key("metadata/premis.xml"))
+    assert aip.verify_in(Locked(place.store), Grade.PRESENCE).outcome is Outcome.UNREADABLE  # never intact
+
+
+def test_a_store_that_refuses_everything_raises(aip: Aip):
+    place, _ = behind_a_network(aip)
+
+    class Closed(Through):
+        def list(self, prefix: str):
+            raise StorageDenied(say("No."))
+
+        def stat(self, key: str):
+            raise StorageDenied(say("No."))
+
+    with pytest.raises(StorageDenied):
+        aip.verify_in(Closed(place.store))

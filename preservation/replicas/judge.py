@@ -1,0 +1,109 @@
+"""Judging one object of a replica: what the catalog recorded against what the store gives back.
+
+A first bad look is confirmed by a second one before anything is called altered or missing; what cannot be looked
+at is unreadable. The expected digest comes from the catalog alone, never from the store. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from preservation.facts import Grade, ObjectFact
+from preservation.replicas import report
+from preservation.replicas.report import ObjectReport
+from storage_adapters.errors import ObjectNotFound, StorageError, StorageUnavailable
+from storage_adapters.store import ObjectStat, Reader, Store
+
+CHUNK = 1 << 20
+FULL_READS = 3  # tries at two full reads that agree
+
+
+def judge(fact: ObjectFact, listed: ObjectStat | None, store: Store, *, prefix: str, grade: Grade) -> ObjectReport:
+    """The answer for an object that should be there; `listed` is what the listing says of it, None when nothing."""
+    try:
+        return _looked_at(fact, listed, store, prefix + fact.path, grade)
+    except ObjectNotFound:
+        if listed is None:
+            return report.missing(fact)
+    except StorageError as error:
+        return report.unreadable(fact, error)
+    return judge(fact, None, store, prefix=prefix, grade=grade)  # the listing has it: a second look, without it
+
+
+def _looked_at(fact: ObjectFact, listed: ObjectStat | None, store: Store, key: str, grade: Grade) -> ObjectReport:
+    stat = listed
+    if stat is None or stat.size != fact.size:
+        stat = store.stat(key)
+    if stat.size != fact.size:
+        return report.altered(fact, expected=f"{fact.size} B", seen=f"{stat.size} B")
+    return _CHECKS[grade](fact, store, key)
+
+
+# A check answers for an object that stands there with the right size, or raises StorageError.
+Check = Callable[[ObjectFact, Store, str], ObjectReport]
+
+
+def _present(fact: ObjectFact, _store: Store, _key: str) -> ObjectReport:
+    return report.intact(fact)
+
+
+def _by_provider(fact: ObjectFact, store: Store, key: str) -> ObjectReport:
+    """The checksum that the store keeps; a wrong one is asked for twice. Without one there is nothing to judge by."""
+    first = store.stat(key).checksums.get("sha256")
+    if first is None:
+        return report.without_checksum(fact)
+    if first == fact.sha256:
+        return report.intact(fact)
+    second = store.stat(key).checksums.get("sha256")
+    if second == fact.sha256:
+        return report.intact(fact, first=first)
+    if second != first:
+        return report.wavering(fact, seen=second or first)
+    return report.altered(fact, expected=fact.sha256, seen=first)
+
+
+def _by_bytes(fact: ObjectFact, store: Store, key: str) -> ObjectReport:
+    """Read it whole and hash it. Altered only when two full reads gave the same wrong bytes; intact when one was
+    right; a read that was cut off says nothing. Raises StorageError when there were no two full reads.
+    """
+    wrong: list[str] = []
+    cut_off = read = 0
+    for _ in range(FULL_READS):
+        try:
+            seen, size = digest_of(store, key)
+        except StorageUnavailable:
+            cut_off += 1
+            if cut_off == FULL_READS - 1:
+                raise
+            continue
+        read += size
+        if seen == fact.sha256:
+            return report.intact(fact, bytes_read=read, first=wrong[0] if wrong else None)
+        if seen in wrong:
+            return report.altered(fact, expected=fact.sha256, seen=seen, bytes_read=read)
+        wrong.append(seen)
+    return report.wavering(fact, seen=wrong[-1], bytes_read=read)
+
+
+_CHECKS: dict[Grade, Check] = {
+    Grade.PRESENCE: _present,
+    Grade.PROVIDER: _by_provider,
+    Grade.BYTES: _by_bytes,
+}
+
+
+def digest_of(store: Store, key: str) -> tuple[str, int]:
+    """(SHA-256, bytes) of an object, by reading all of it. Raises StorageError."""
+    hasher, size = hashlib.sha256(), 0
+    with store.open(key) as reader:
+        for chunk in chunks(reader):
+            hasher.update(chunk)
+            size += len(chunk)
+    return hasher.hexdigest(), size
+
+
+def chunks(reader: Reader) -> Iterator[bytes]:
+    """The bytes of a reader in pieces of at most 1 MiB."""
+    while chunk := reader.read(CHUNK):
+        yield chunk
