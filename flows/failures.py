@@ -8,6 +8,7 @@ from preservation.errors import CatalogError, FixityError
 from preservation.findings import Finding, Severity
 from storage_adapters.errors import StorageDenied, StorageError, StorageFull, StorageUnavailable
 from wording import Explained, Message, say
+from wording.secrets import veiled
 
 _CODES: tuple[tuple[type[Explained], str], ...] = (
     (StorageFull, "store-full"),
@@ -36,7 +37,9 @@ def as_finding(error: BaseException) -> Finding:
     if isinstance(error, OSError):
         path = str(error.filename) if error.filename else None
         return Finding(_os_code(error), Severity.ERROR, _os_sentence(error), path=path, seen=error.strerror)
-    return Finding("failed", Severity.ERROR, say("Something unforeseen happened: {reason}", reason=repr(error)))
+    return Finding(
+        "failed", Severity.ERROR, say("Something unforeseen happened: {reason}", reason=veiled(repr(error)))
+    )
 
 
 def _os_code(error: OSError) -> str:

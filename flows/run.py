@@ -11,7 +11,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from flows.settings import holds_credentials
 from flows.workspace import Workspace
+from preservation.errors import UsageError
+from wording import say
 
 Answer = TypeVar("Answer")
 
@@ -34,6 +37,13 @@ def carry_out(workspace: Workspace, body: Callable[..., Answer], /, **parameters
 def answering_server(workspace: Workspace) -> str | None:
     """The API address of the Prefect server that answers: the one set, else the usual one; None when none does."""
     address = os.environ.get("PREFECT_API_URL") or workspace.settings.prefect.api_url or USUAL_SERVER
+    if holds_credentials(address):
+        raise UsageError(
+            say("PREFECT_API_URL holds a user name or a password, which Prefect would show."),
+            where="PREFECT_API_URL",
+            expected="https://host/api",
+            next_step=say("Take them out of the address, and give them as PREFECT_API_AUTH_STRING."),
+        )
     return address if _is_there(address) else None
 
 

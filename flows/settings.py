@@ -11,6 +11,7 @@ import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from preservation.errors import PolicyError
 from wording import Message, say
+from wording.secrets import keep_secret
 
 SETTINGS_FILE = "vankho.toml"
 SECRETS_FILE = "vankho.secrets.toml"
@@ -30,7 +32,7 @@ class _Part(BaseModel):
 class CatalogSettings(_Part):
     """Where the catalog is: an SQLAlchemy URL; a relative SQLite path is relative to the workspace."""
 
-    url: str = "sqlite:///catalog.db"
+    url: str = Field(default="sqlite:///catalog.db", repr=False)  # it may hold a password
 
 
 class LocalStoreSettings(_Part):
@@ -126,8 +128,41 @@ def read_settings(workspace: Path) -> Settings:
         settings = Settings(**data)
     except ValidationError as error:
         raise _explained(error, file) from None  # pydantic's own text repeats the values, secrets among them
+    _keep_secrets(settings, file)
     _refuse_shared_places(settings, workspace, file)
     return settings
+
+
+def holds_credentials(address: str) -> bool:
+    """Whether an address names a user or a password, as https://user:password@host does."""
+    return "@" in address.partition("://")[2].partition("/")[0]
+
+
+def _keep_secrets(settings: Settings, file: Path) -> None:
+    """Hide every credential from logs; refuse those in addresses, which are shown, logged and put into errors."""
+    addresses = {"prefect.api_url": settings.prefect.api_url}
+    for name, store in settings.stores.items():
+        if isinstance(store, S3StoreSettings):
+            given = (store.access_key_id, store.secret_access_key, store.session_token)
+            keep_secret(*(each.get_secret_value() for each in given if each is not None))
+            addresses[f"stores.{name}.endpoint_url"] = store.endpoint_url
+    user = settings.catalog.url.partition("://")[2].rpartition("@")[0]
+    keep_secret(user.partition(":")[2], unquote(user.partition(":")[2]))
+    for field, address in addresses.items():
+        if holds_credentials(address or ""):
+            raise PolicyError(
+                say(
+                    "{file}: {field} holds a user name or a password, which an address must not.",
+                    file=file.name,
+                    field=field,
+                ),
+                where=f"{file}: {field}",
+                expected="https://host",
+                next_step=say(
+                    "Take them out of the address. Keys of a store belong into {secrets} or the environment.",
+                    secrets=SECRETS_FILE,
+                ),
+            )
 
 
 def _refuse_shared_places(settings: Settings, workspace: Path, file: Path) -> None:

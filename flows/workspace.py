@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from flows import logs
 from flows.settings import LocalStoreSettings, S3StoreSettings, Settings, read_settings
 from policies.load import load_policy
 from policies.model import Policy
@@ -152,7 +153,9 @@ class Workspace:
 @contextmanager
 def open_workspace(folder: Path, *, progress: Progress | None = None) -> Iterator[Workspace]:
     """The workspace in the folder, closed at the end. Raises PolicyError when it is none or is set up wrongly."""
-    workspace = Workspace(folder.resolve(), read_settings(folder), progress=progress or Silent())
+    settings = read_settings(folder)
+    logs.set_up(os.environ)
+    workspace = Workspace(folder.resolve(), settings, progress=progress or Silent())
     try:
         yield workspace
     finally:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from storage_adapters import s3_probing
@@ -28,6 +29,7 @@ from storage_adapters.settings import S3Settings
 from storage_adapters.store import Capabilities, ObjectStat, Reader
 from storage_adapters.verifying import VerifyingReader
 from wording import say
+from wording.secrets import keep_secret
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -276,6 +278,7 @@ def _client(name: str, settings: S3Settings) -> S3Client:
         profile_name=settings.profile,
         region_name=settings.region_name,
     )
+    _keep_secret(session)
     verify: bool | str = str(settings.ca_bundle) if settings.verify and settings.ca_bundle else settings.verify
     try:
         client = session.client("s3", endpoint_url=settings.endpoint_url, config=config, verify=verify)
@@ -294,6 +297,13 @@ def _client(name: str, settings: S3Settings) -> S3Client:
     for operation in ("PutObject", "UploadPart"):
         client.meta.events.register(f"provide-client-params.s3.{operation}", _with_a_check)
     return client
+
+
+def _keep_secret(session: boto3.session.Session) -> None:
+    """Hide what the session found, wherever it found it; credentials that change by the hour are hidden by shape."""
+    found = session.get_credentials()
+    if type(found) is Credentials:
+        keep_secret(found.access_key, found.secret_key, found.token)
 
 
 def _stay_here(context: dict[str, Any], **_: object) -> None:

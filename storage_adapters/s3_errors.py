@@ -30,6 +30,7 @@ from storage_adapters.errors import (
 )
 from storage_adapters.settings import S3Settings
 from wording import Message, say
+from wording.secrets import veiled
 
 ERRORS = (boto.ClientError, boto.BotoCoreError, urllib3.exceptions.HTTPError, ResponseParserError)
 
@@ -80,7 +81,7 @@ def explain_s3_errors(store: str, key: str, settings: S3Settings) -> Iterator[No
 
 def translated(error: Exception, *, store: str, key: str, settings: S3Settings) -> StorageError:
     """The one mapping from an error of botocore or urllib3 to ours."""
-    detail = f"{type(error).__name__}: {error}"
+    detail = veiled(f"{type(error).__name__}: {error}")  # servers repeat what they were sent
     if isinstance(error, boto.ClientError):
         code, status = _code(error)
         if code in {"PreconditionFailed", "412"}:
@@ -121,7 +122,7 @@ def _answered(error: boto.ClientError, code: str, status: int, *, store: str, se
             return meaning()
     return (
         StorageDenied if 400 <= status < 500 or status == 501 else StorageError,
-        say("The store “{store}” refused the request, and says: {code}.", store=store, code=code or status),
+        say("The store “{store}” refused the request, and says: {code}.", store=store, code=veiled(code) or status),
         say("Show the technical detail to whoever runs the store."),
     )
 

@@ -25,6 +25,7 @@ from flows.failures import as_finding
 from flows.outcomes import Verdict
 from preservation.errors import NoGoodCopy, PackageError, PolicyError, PreservationError, UsageError
 from wording import Explained, say
+from wording.secrets import veiled
 from wording.translate import choose_language
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _carried_out(ask: Callable[..., Answer], session: Session, asked: dict[str, 
         return Verdict.FAILED
     except Exception as error:  # noqa: BLE001 - the last word to a person; never a bare traceback, never exit 0
         if os.environ.get("VANKHO_DEBUG"):
-            traceback.print_exc()
+            sys.stderr.write(veiled(traceback.format_exc()))
         finding = as_finding(error)
         failed = PreservationError(
             finding.message, where=finding.path, next_step=say("Set VANKHO_DEBUG=1 to see where it happened.")

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from preservation.children import environment
+
 # /proc/self/cwd hides the true path, which the library would search for `tagmanifest-`.
 # -I keeps the bag (the current folder) off the import path: a bag may hold a bagit.py of its own.
 _ASK = """
@@ -43,7 +45,13 @@ def second_opinion(path: Path, *, timeout: float = 6 * 3600.0) -> SecondOpinion:
     command = [sys.executable, "-I", "-X", "utf8", "-c", _ASK]
     try:
         answer = subprocess.run(  # noqa: S603 - our own words, no shell
-            command, cwd=path, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
+            command,
+            cwd=path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return SecondOpinion(None, f"no answer from the bagit library within {timeout:.0f} s")

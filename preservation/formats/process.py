@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import preservation
+from preservation.children import environment
 from preservation.errors import PreservationError
 from preservation.facts import FormatFact
 from preservation.formats.limits import Limits
@@ -45,6 +46,7 @@ class WorkerProcess:
         command = [sys.executable, "-P", "-c", _BOOT, _HOME, json.dumps(asdict(limits))]
         self._process = subprocess.Popen(  # noqa: S603 - our own worker
             command,
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

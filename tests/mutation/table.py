@@ -96,13 +96,17 @@ def _run(name: str, folder: Path, tool: Path, *, jobs: int) -> Score:
     (folder / "setup.cfg").write_text(_configuration(group), encoding="utf-8")
     packages = next(tool.glob("lib/python*/site-packages"))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("VANKHO_")}
-    subprocess.run(
-        [sys.executable, "-m", "tests.mutation.leave_messages", str(jobs)],
-        cwd=folder,
-        env=environment | {"PYTHONPATH": str(packages)},
-        check=True,
-        stdout=None if sys.stdout.isatty() else subprocess.DEVNULL,
-    )
+    log = folder / "mutmut.log"
+    with log.open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.mutation.leave_messages", str(jobs)],
+            cwd=folder,
+            env=environment | {"PYTHONPATH": str(packages)},
+            stdout=out,
+            stderr=out,
+        )
+    if done.returncode:
+        sys.exit(f"mutmut ended with {done.returncode}:\n{log.read_text(errors='replace')[-4000:]}")
     return _score(group, folder)
 
 
