@@ -7,20 +7,23 @@ Raises PackageUnreadable only when nothing stands at the path.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from preservation.bags.bag_view import READ_ERRORS, BagView, open_view
+from preservation.bags.archives import archive_view
+from preservation.bags.bag_info import Elements, judge_bag_info, read_bag_info
+from preservation.bags.bag_view import READ_ERRORS, BagView, folder_view
+from preservation.bags.digests import ALGORITHMS
 from preservation.bags.fetch import judge_fetch, read_fetch
 from preservation.bags.manifests import Manifest, read_manifests
-from preservation.bags.paths import Bag, Names, judge_cases
-from preservation.bags.report import BagReport, Notes
-from preservation.bags.tag_grammar import read_bag_info, read_declaration
+from preservation.bags.paths import Bag, Names, judge_cases, judge_twins
+from preservation.bags.profile import Profile
+from preservation.bags.profile_check import judge_profile
+from preservation.bags.report import NOTHING, BagReport, Notes
+from preservation.bags.tag_grammar import read_declaration
 from preservation.errors import PackageUnreadable
 from preservation.findings import Finding, Severity
 from preservation.progress import Progress, Silent
@@ -30,19 +33,25 @@ _BUFFER = 1 << 20  # bytes read at a time
 _BATCH = 256  # files handed to the readers at a time
 
 
-def check_bag(path: Path, *, progress: Progress | None = None) -> BagReport:
-    """Judge the bag at `path`: a folder, .zip, .tar or .tar.gz. `progress` counts bytes."""
+def check_bag(path: Path, *, profile: Profile | None = None, progress: Progress | None = None) -> BagReport:
+    """Judge the bag at `path`: a folder, .zip, .tar or .tar.gz; against a profile too, when one is given.
+
+    `progress` counts bytes. A bag that does not conform to the profile may still be valid: `conforms` says.
+    """
     if not path.exists():
         missing = say("There is nothing at this path.")
-        raise PackageUnreadable([Finding("source-not-found", Severity.ERROR, missing, str(path))])
+        found = Finding("source-not-found", Severity.ERROR, missing, str(path), str(path), NOTHING)
+        raise PackageUnreadable([found])
     notes = Notes()
-    with open_view(path, notes) as view:
+    if path.is_dir():
+        return _judge(path, folder_view(path, notes), profile, notes, progress or Silent())
+    with archive_view(path, notes) as view:
         if view is None:
-            return _report(path, None, (), [], _Tally(), (0, 0), notes)
-        return _judge(path, view, notes, progress or Silent())
+            return _report(path, None, (), [], _Tally(), (0, 0), notes, profile, Notes())
+        return _judge(path, view, profile, notes, progress or Silent())
 
 
-def _judge(path: Path, view: BagView, notes: Notes, progress: Progress) -> BagReport:
+def _judge(path: Path, view: BagView, profile: Profile | None, notes: Notes, progress: Progress) -> BagReport:
     declared = read_declaration(view, notes)
     bag = Bag(view, Names(view), declared, notes)
     bag_info = read_bag_info(view, declared, notes)
@@ -52,33 +61,44 @@ def _judge(path: Path, view: BagView, notes: Notes, progress: Progress) -> BagRe
     judge_fetch(bag, payload)
     _judge_required(view, payload, notes)
     judge_cases(bag)
+    judge_twins(bag)
     _judge_listing(bag, payload)
     _judge_tag_listing(bag, payload, tags)
-    _judge_bag_info(bag, bag_info)
+    judge_bag_info(bag, bag_info)
+    about_profile = Notes()
+    if profile is not None:
+        judge_profile(profile, bag, bag_info, about_profile)
     progress.begin("check the bag", sum(view.sizes))
     tally = _compare(view, payload, tags, notes, progress)
-    return _report(path, declared.version, bag_info, payload, tally, view.payload(), notes)
+    return _report(path, declared.version, bag_info, payload, tally, view.payload(), notes, profile, about_profile)
 
 
 def _judge_required(view: BagView, manifests: list[Manifest], notes: Notes) -> None:
     if "data" not in view.folders:
-        notes.error("data-folder-missing", say("The payload folder data/ is missing."), "data")
+        seen = "regular file" if "data" in view.files else NOTHING
+        notes.error(
+            "data-folder-missing", say("The payload folder data/ is missing."), "data", expected="data/", seen=seen
+        )
     if not manifests:
         text = say("There is no payload manifest, so nothing says what the payload should be.")
-        notes.error("manifest-missing", text, expected="manifest-sha256.txt")
+        wanted = "manifest-sha256.txt"
+        notes.error("manifest-missing", text, wanted, expected=wanted, seen=NOTHING)
 
 
 def _judge_listing(bag: Bag, manifests: list[Manifest]) -> None:
     """Every payload file stands in every payload manifest; before BagIt 1.0 one of them is enough."""
+    names = ", ".join(manifest.name for manifest in manifests)
     for path in bag.view.files:
         if not path.startswith("data/") or not manifests:
             continue
         without = [manifest.name for manifest in manifests if manifest.promised(path) is None]
         if len(without) == len(manifests):
-            bag.notes.error("file-unexpected", say("This file is in the payload, but no manifest lists it."), path)
+            text = say("This file is in the payload, but no manifest lists it.")
+            bag.notes.error("file-unexpected", text, path, expected=names, seen=NOTHING)
         elif without and bag.declared.strict:
             text = say("This payload file is not listed in {manifests}.", manifests=", ".join(without))
-            bag.notes.error("file-unlisted", text, path)
+            listed = [manifest.name for manifest in manifests if manifest.name not in without]
+            bag.notes.error("file-unlisted", text, path, expected=names, seen=", ".join(listed))
 
 
 def _judge_tag_listing(bag: Bag, payload: list[Manifest], tags: list[Manifest]) -> None:
@@ -89,45 +109,18 @@ def _judge_tag_listing(bag: Bag, payload: list[Manifest], tags: list[Manifest]) 
         for manifest in payload:
             if tag_manifest.promised(manifest.name) is None:
                 text = say("{manifest} does not list this payload manifest.", manifest=tag_manifest.name)
-                bag.notes.rule(bag.declared.strict, "tagmanifest-incomplete", text, manifest.name)
+                strict, name = bag.declared.strict, tag_manifest.name
+                bag.notes.rule(strict, "tagmanifest-incomplete", text, manifest.name, expected=name, seen=NOTHING)
         for path in others:
             if path not in names and tag_manifest.promised(path) is None:
                 text = say(
                     "{manifest} does not list this tag file, so nothing guards it.", manifest=tag_manifest.name
                 )
-                bag.notes.warning("tag-file-unlisted", text, path)
-    if tags and {m.algorithm for m in tags} != {m.algorithm for m in payload}:
+                bag.notes.warning("tag-file-unlisted", text, path, expected=tag_manifest.name, seen=NOTHING)
+    wanted, seen = (", ".join(m.algorithm for m in manifests) for manifests in (payload, tags))
+    if tags and wanted != seen:  # both are sorted
         text = say("Tag manifests and payload manifests use different digest algorithms.")
-        bag.notes.warning("tagmanifest-algorithms-differ", text)
-
-
-_ONCE = ("bagging-date", "bag-size", "bag-group-identifier", "bag-count")
-
-
-def _judge_bag_info(bag: Bag, elements: tuple[tuple[str, str], ...]) -> None:
-    values: dict[str, list[str]] = {}
-    for label, value in elements:
-        values.setdefault(label.lower(), []).append(value)
-    for label in _ONCE:
-        if len(values.get(label, ())) > 1:
-            text = say("The element {label} should stand only once.", label=label)
-            bag.notes.warning("bag-info-repeated", text, "bag-info.txt")
-    for date in values.get("bagging-date", ()):
-        if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", date):
-            text = say("Bagging-Date is not a date written as year-month-day.")
-            bag.notes.warning("bagging-date-malformed", text, "bag-info.txt", expected="2026-11-22", seen=date[:80])
-    sums = values.get("payload-oxum", [])
-    if len(sums) > 1:
-        text = say("Payload-Oxum must stand only once.")
-        bag.notes.rule(bag.declared.strict, "oxum-repeated", text, "bag-info.txt")
-    files, size = bag.view.payload()
-    for oxum in sums:
-        if not re.fullmatch(r"[0-9]+\.[0-9]+", oxum):
-            text = say("Payload-Oxum is not a number of bytes, a dot and a number of files.")
-            bag.notes.error("oxum-malformed", text, "bag-info.txt", seen=oxum[:80])
-        elif [number.lstrip("0") or "0" for number in oxum.split(".")] != [str(size), str(files)]:
-            text = say("Payload-Oxum promises another number of bytes or files than the payload has.")
-            bag.notes.error("oxum-differs", text, "bag-info.txt", expected=oxum, seen=f"{size}.{files}")
+        bag.notes.warning("tagmanifest-algorithms-differ", text, tags[0].name, expected=wanted or NOTHING, seen=seen)
 
 
 @dataclass(slots=True)
@@ -159,7 +152,8 @@ def _compare(
         progress.advance(read.size)
         if read.problem is not None:
             text = say("This file cannot be read to its end, so nothing can be said about its bytes.")
-            notes.error("file-unreadable", text, read.path, seen=read.problem)
+            size = f"{view.size(read.path)} bytes"
+            notes.error("file-unreadable", text, read.path, expected=size, seen=read.problem)
             continue
         is_payload = read.path.startswith("data/")
         differing = [m for m in manifests if m.promised(read.path) not in (None, read.digests.get(m.algorithm))]
@@ -190,7 +184,7 @@ def _read_all(view: BagView, wanted: Iterable[tuple[str, set[str]]]) -> Iterator
 
 
 def _read(view: BagView, path: str, algorithms: set[str]) -> _Read:
-    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    hashes = {name: ALGORITHMS[name]() for name in algorithms}
     size = 0
     try:
         with view.open(path) as stream:
@@ -208,11 +202,13 @@ def _read(view: BagView, path: str, algorithms: set[str]) -> _Read:
 def _report(
     path: Path,
     version: str | None,
-    bag_info: tuple[tuple[str, str], ...],
+    bag_info: Elements,
     manifests: list[Manifest],
     tally: _Tally,
     standing: tuple[int, int],
     notes: Notes,
+    profile: Profile | None,
+    about_profile: Notes,
 ) -> BagReport:
     return BagReport(
         path=path,
@@ -227,5 +223,7 @@ def _report(
         payload_files=standing[0],
         payload_bytes=standing[1],
         bag_info=bag_info,
-        findings=notes.findings(),
+        findings=notes.findings() + about_profile.findings(),
+        profile=profile.identifier if profile is not None else None,
+        conforms=None if profile is None else about_profile.valid and notes.valid,
     )

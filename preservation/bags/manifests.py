@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 
+from preservation.bags.digests import ALGORITHMS, REGISTERED
 from preservation.bags.paths import Bag, decoded, is_safe
-from preservation.bags.tag_grammar import lines_of
+from preservation.bags.report import NOTHING
+from preservation.bags.tag_grammar import lines_of, note_blank_line
 from wording import say
 
-_HEX_LENGTH = {
-    name: 2 * hashlib.new(name).digest_size for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
-}
+_HEX_LENGTH = {name: 2 * new().digest_size for name, new in ALGORITHMS.items()}
 _LINE = re.compile(r"([0-9A-Fa-f]+)[ \t]+([^ \t].*)", re.DOTALL)
 _LITTER = re.compile(r"(^|/)(Thumbs\.db|desktop\.ini|\.DS_Store|\._[^/]*)$", re.IGNORECASE)
 
@@ -55,6 +54,7 @@ def read_manifests(bag: Bag, kind: str) -> list[Manifest]:
         if match is None:
             continue
         if match[1] in _HEX_LENGTH and name.startswith(f"{kind}-"):
+            _judge_registered(bag, name, match[1])
             manifest = Manifest(name, match[1], bag.view.files)
             _read(bag, manifest, missing, payload=kind == "manifest")
             manifests.append(manifest)
@@ -69,11 +69,19 @@ def read_manifests(bag: Bag, kind: str) -> list[Manifest]:
     return manifests
 
 
+def _judge_registered(bag: Bag, name: str, algorithm: str) -> None:
+    if algorithm not in REGISTERED:
+        text = say("The digest algorithm of this manifest is not in IANA's registry of named hash algorithms.")
+        bag.notes.warning(
+            "algorithm-unregistered", text, name, expected=", ".join(sorted(REGISTERED)), seen=algorithm
+        )
+
+
 def _read(bag: Bag, manifest: Manifest, missing: set[str], *, payload: bool) -> None:
     for number, line in lines_of(bag.view, manifest.name, bag.declared, bag.notes):
         match = _LINE.fullmatch(line)
         if line.strip(" \t") == "":
-            bag.notes.warning("tag-file-blank-line", say("Line {number} is blank.", number=number), manifest.name)
+            note_blank_line(bag.notes, manifest.name, number)
             continue
         if match is None or len(match[1]) != _HEX_LENGTH[manifest.algorithm]:
             bag.notes.error(
@@ -84,7 +92,8 @@ def _read(bag: Bag, manifest: Manifest, missing: set[str], *, payload: bool) -> 
                     algorithm=manifest.algorithm,
                 ),
                 manifest.name,
-                seen=line[:200],
+                expected=f"{_HEX_LENGTH[manifest.algorithm]} × 0–9 a–f, data/…",
+                seen=line,
             )
             continue
         path = _listed_path(bag, manifest.name, match[2], payload=payload)
@@ -96,18 +105,20 @@ def _listed_path(bag: Bag, manifest: str, path: str, *, payload: bool) -> str | 
     """The path that a manifest line means; None (noted) when it may not be looked at."""
     notes = bag.notes
     if path.startswith("*") and path not in bag.view.files:
-        path = path[1:]
-        notes.warning(
-            "manifest-md5sum-style", say("The manifest marks this path with an asterisk, as md5sum does."), path
-        )
+        written, path = path, path[1:]
+        text = say("The manifest marks this path with an asterisk, as md5sum does.")
+        notes.warning("manifest-md5sum-style", text, path, expected=path, seen=written)
     if path.startswith("./"):
-        path = path[2:]
-        notes.warning("manifest-path-dot-slash", say("The manifest writes this path with a leading “./”."), path)
+        written, path = path, path[2:]
+        text = say("The manifest writes this path with a leading “./”.")
+        notes.warning("manifest-path-dot-slash", text, path, expected=path, seen=written)
     if not is_safe(path):
         notes.error(
             "manifest-path-unsafe",
             say("This path in {manifest} could lead out of the bag; nothing was opened.", manifest=manifest),
             path,
+            expected="data/…" if payload else "…",
+            seen=path,
         )
         return None
     if payload and not path.startswith("data/"):
@@ -115,6 +126,8 @@ def _listed_path(bag: Bag, manifest: str, path: str, *, payload: bool) -> str | 
             "manifest-path-outside-payload",
             say("{manifest} lists this path, which is not in the payload folder data/.", manifest=manifest),
             path,
+            expected="data/…",
+            seen=path,
         )
         return None
     if not payload and path.startswith("data/"):
@@ -123,6 +136,8 @@ def _listed_path(bag: Bag, manifest: str, path: str, *, payload: bool) -> str | 
             "tagmanifest-lists-payload",
             say("{manifest} lists this payload file; a tag manifest lists tag files only.", manifest=manifest),
             path,
+            expected=NOTHING,
+            seen=path,
         )
     if not payload and path.lower().startswith("tagmanifest-"):
         notes.rule(
@@ -130,6 +145,8 @@ def _listed_path(bag: Bag, manifest: str, path: str, *, payload: bool) -> str | 
             "tagmanifest-lists-tagmanifest",
             say("{manifest} lists a tag manifest, which it must not.", manifest=manifest),
             path,
+            expected=NOTHING,
+            seen=path,
         )
     return decoded(bag, path, manifest)
 
@@ -146,29 +163,35 @@ def _enter(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[
         manifest.absent[path] = digest
         if path not in missing and not bag.view.is_refused(path):
             missing.add(path)
-            _report_absent(bag, manifest.name, path, payload=payload)
+            _report_absent(bag, manifest, path, payload=payload)
     else:
         manifest.promise(found, digest)
     if found is not None and found != path:
         text = say("{manifest} writes this name in another Unicode normalisation.", manifest=manifest.name)
-        bag.notes.warning("name-normalised", text, path)
+        bag.notes.warning("name-normalised", text, path, expected=escaped(path), seen=escaped(found))
     if payload and known is None and _LITTER.search(path):
-        bag.notes.warning(
-            "system-file", say("This file was left by an operating system and is hardly content."), path
-        )
+        text = say("This file was left by an operating system and is hardly content.")
+        bag.notes.warning("system-file", text, path, expected=NOTHING, seen=path.rpartition("/")[2])
 
 
-def _report_absent(bag: Bag, manifest: str, path: str, *, payload: bool) -> None:
+def escaped(path: str) -> str:
+    """The path with every letter beyond ASCII written as its number: two that look alike differ."""
+    return path.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _report_absent(bag: Bag, listed: Manifest, path: str, *, payload: bool) -> None:
+    manifest, promised = listed.name, f"{listed.algorithm} {listed.absent[path].hex()}"
     if path.rstrip("/") in bag.view.folders:
         bag.notes.error(
             "manifest-lists-folder",
             say("{manifest} lists this folder; it must list files only.", manifest=manifest),
             path,
+            expected="regular file",
+            seen="folder",
         )
     elif not payload:
-        bag.notes.error(
-            "tag-file-missing", say("{manifest} lists this tag file, but it is not there.", manifest=manifest), path
-        )
+        text = say("{manifest} lists this tag file, but it is not there.", manifest=manifest)
+        bag.notes.error("tag-file-missing", text, path, expected=promised, seen=NOTHING)
     elif path in bag.fetched:
         bag.notes.error(
             "file-missing",
@@ -178,18 +201,21 @@ def _report_absent(bag: Bag, manifest: str, path: str, *, payload: bool) -> None
                 url=bag.fetched[path],
             ),
             path,
+            expected=promised,
+            seen=NOTHING,
         )
     elif other := bag.names.other_case(path):
         text = say("A file {other} is there, whose name differs only in upper and lower case.", other=other)
-        bag.notes.warning("names-differ-in-case", text, path)
+        bag.notes.warning("names-differ-in-case", text, path, expected=path, seen=other)
         bag.notes.error(
             "file-missing",
             say(
                 "{manifest} lists this file, but it is not there; a file {other} is.", manifest=manifest, other=other
             ),
             path,
+            expected=promised,
+            seen=other,
         )
     else:
-        bag.notes.error(
-            "file-missing", say("{manifest} lists this file, but it is not there.", manifest=manifest), path
-        )
+        text = say("{manifest} lists this file, but it is not there.", manifest=manifest)
+        bag.notes.error("file-missing", text, path, expected=promised, seen=NOTHING)

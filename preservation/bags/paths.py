@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -30,6 +31,10 @@ class Names:
             return path
         alike = self._composed.get(unicodedata.normalize("NFC", path), [])
         return alike[0] if len(alike) == 1 else None
+
+    def twins(self) -> Iterator[list[str]]:
+        """Groups of names that are the same after normalisation."""
+        return (group for group in self._composed.values() if len(group) > 1)
 
     def other_case(self, path: str) -> str | None:
         """A file whose name differs only in upper and lower case."""
@@ -83,17 +88,28 @@ def decoded(bag: Bag, path: str, manifest: str) -> str:
                 manifest=manifest,
             ),
             path,
+            expected=path.replace("%", "%25") if literal else plain.replace("%", "%25"),
+            seen=path,
         )
     return path if literal else plain
 
 
 def judge_cases(bag: Bag) -> None:
     """Names that differ only in upper and lower case cannot lie side by side on Windows and macOS."""
-    folded: set[str] = set()
+    folded: dict[str, str] = {}
     for path in bag.view.files:
         lower = path.casefold()
         if lower != path:  # one of every such pair is not in lower case
-            if lower in folded or lower in bag.view.files:
+            other = folded.get(lower) or (lower if lower in bag.view.files else None)
+            if other is not None:
                 text = say("Another file's name differs from this one only in upper and lower case.")
-                bag.notes.warning("names-differ-in-case", text, path)
-            folded.add(lower)
+                bag.notes.warning("names-differ-in-case", text, path, expected="1", seen=other)
+            folded.setdefault(lower, path)
+
+
+def judge_twins(bag: Bag) -> None:
+    """Names that differ only in Unicode normalisation are one name on macOS and look alike everywhere."""
+    for twins in bag.names.twins():
+        for path in twins[1:]:
+            text = say("Another file's name differs from this one only in Unicode normalisation.")
+            bag.notes.warning("names-differ-in-normalisation", text, path, expected="1", seen=str(len(twins)))

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from preservation.bags.bag_view import READ_ERRORS, BagView
-from preservation.bags.report import Notes
+from preservation.bags.report import NOTHING, Notes
 from wording import say
 
 VERSIONS = ("0.93", "0.94", "0.95", "0.96", "0.97", "1.0")
 LONGEST_LINE = 1 << 16  # characters; the longest path a file system takes is 4096 bytes
 _LONGEST_DECLARATION = 1000  # bytes
-_MOST_BAG_INFO = 16 << 20  # bytes
 
 # Python knows codecs that are no character sets (rot13, hex, idna…); only these names are tried.
 _ENCODINGS = frozenset(
@@ -47,7 +46,8 @@ def read_declaration(view: BagView, notes: Notes) -> Declaration:
     """bagit.txt (section 2.1.1). When it is at fault the rest of the bag is judged as BagIt 1.0 in UTF-8."""
     path = "bagit.txt"
     if path not in view.files:
-        notes.error("bagit-txt-missing", say("The bag declaration bagit.txt is missing, so this is no bag."), path)
+        text = say("The bag declaration bagit.txt is missing, so this is no bag.")
+        notes.error("bagit-txt-missing", text, path, expected=path, seen=NOTHING)
         return Declaration()
     raw = read_bounded(view, path, _LONGEST_DECLARATION, notes)
     if raw is None:
@@ -59,13 +59,15 @@ def read_declaration(view: BagView, notes: Notes) -> Declaration:
     loose = _LOOSE.fullmatch("\n".join(lines))
     version = _version(lines)
     strict = version is None or not version.startswith("0.")
+    if raw and not raw.endswith((b"\n", b"\r")):
+        note_open_end(notes, path, lines[-1])
     if not (exact if strict else loose):
         notes.error(
             "bagit-txt-malformed",
             say("The bag declaration bagit.txt does not consist of exactly the two lines it must have."),
             path,
             expected="BagIt-Version: 1.0 / Tag-File-Character-Encoding: UTF-8",
-            seen=" / ".join(lines)[:200],
+            seen=" / ".join(lines) or NOTHING,
         )
     if version is not None and version not in VERSIONS:
         notes.error(
@@ -105,7 +107,8 @@ def _encoding(name: str, notes: Notes) -> str:
         )
         return "utf-8"
     if known not in ("utf-8", "ascii"):
-        notes.warning("encoding-not-utf8", say("The tag files should be in UTF-8."), "bagit.txt", seen=name)
+        text = say("The tag files should be in UTF-8.")
+        notes.warning("encoding-not-utf8", text, "bagit.txt", expected="UTF-8", seen=name)
     return known
 
 
@@ -115,10 +118,10 @@ def read_bounded(view: BagView, path: str, most: int, notes: Notes) -> bytes | N
         with view.open(path) as stream:
             raw = stream.read(most + 1)
     except READ_ERRORS as error:
-        notes.error("file-unreadable", say("This file cannot be read."), path, seen=str(error))
+        _note_unreadable(view, path, error, notes)
         return None
     if len(raw) > most:
-        notes.error("tag-file-too-long", say("This tag file is far longer than one of its kind can be."), path)
+        note_too_long(view, path, most, notes)
         return None
     return raw
 
@@ -134,8 +137,11 @@ def lines_of(view: BagView, path: str, declared: Declaration, notes: Notes) -> I
             while line := text.readline(LONGEST_LINE + 1):
                 number += 1
                 if len(line) > LONGEST_LINE:
-                    notes.error("tag-file-malformed", say("Line {number} is far too long.", number=number), path)
+                    too_long = say("Line {number} is far too long.", number=number)
+                    notes.error("tag-file-malformed", too_long, path, expected=f"≤ {LONGEST_LINE}", seen=line)
                     return
+                if not line.endswith("\n"):
+                    note_open_end(notes, path, line)
                 line = line.removesuffix("\n")
                 yield number, line.removeprefix("\ufeff") if number == 1 else line
     except UnicodeError as error:
@@ -147,7 +153,30 @@ def lines_of(view: BagView, path: str, declared: Declaration, notes: Notes) -> I
             seen=str(error),
         )
     except READ_ERRORS as error:
-        notes.error("file-unreadable", say("This file cannot be read."), path, seen=str(error))
+        _note_unreadable(view, path, error, notes)
+
+
+def note_blank_line(notes: Notes, path: str, number: int) -> None:
+    """A line with nothing on it: against the form, but nothing is hidden by it."""
+    text = say("Line {number} is blank.", number=number)
+    notes.warning("tag-file-blank-line", text, path, expected="≥ 1", seen="0")
+
+
+def note_open_end(notes: Notes, path: str, line: str) -> None:
+    """The last line is not ended. Perhaps the writer was cut short; what is missing then, other rules find."""
+    text = say("The last line of this tag file does not end with a line end, so the file may have been cut short.")
+    notes.warning("tag-file-open-end", text, path, expected="LF, CR, CRLF", seen=line[-80:])
+
+
+def _note_unreadable(view: BagView, path: str, error: Exception, notes: Notes) -> None:
+    size = f"{view.size(path)} bytes"
+    notes.error("file-unreadable", say("This file cannot be read."), path, expected=size, seen=str(error))
+
+
+def note_too_long(view: BagView, path: str, most: int, notes: Notes) -> None:
+    """A tag file that is not read, for its length."""
+    text = say("This tag file is far longer than one of its kind can be.")
+    notes.error("tag-file-too-long", text, path, expected=f"≤ {most} bytes", seen=f"{view.size(path)} bytes")
 
 
 def _marks_are_right(view: BagView, path: str, declared: Declaration, notes: Notes) -> bool:
@@ -155,7 +184,7 @@ def _marks_are_right(view: BagView, path: str, declared: Declaration, notes: Not
         start = stream.read(4)
     if declared.encoding == "utf-8" and start.startswith(codecs.BOM_UTF8):
         broken = say("This tag file begins with a byte-order mark, which a UTF-8 tag file must not have.")
-        notes.rule(declared.strict, "tag-file-bom", broken, path)
+        notes.rule(declared.strict, "tag-file-bom", broken, path, expected=NOTHING, seen=start[:3].hex(" "))
     marks = _BYTE_ORDER_MARKS.get(declared.encoding)
     if marks and start and not start.startswith(marks):
         notes.error(
@@ -167,36 +196,3 @@ def _marks_are_right(view: BagView, path: str, declared: Declaration, notes: Not
         )
         return False
     return True
-
-
-def read_bag_info(view: BagView, declared: Declaration, notes: Notes) -> tuple[tuple[str, str], ...]:
-    """The elements of bag-info.txt (section 2.2.2) in their order; package-info.txt before 0.96."""
-    path = "bag-info.txt"
-    if path not in view.files and declared.version in ("0.93", "0.94", "0.95"):
-        path = "package-info.txt"
-    if path not in view.files:
-        return ()
-    if view.size(path) > _MOST_BAG_INFO:
-        notes.error("tag-file-too-long", say("This tag file is far longer than one of its kind can be."), path)
-        return ()
-    elements: list[tuple[str, list[str]]] = []  # label, lines of the value
-    shape = _STRICT_ELEMENT if declared.strict else _LOOSE_ELEMENT
-    for number, line in lines_of(view, path, declared, notes):
-        if line.strip(" \t") == "":
-            notes.warning("tag-file-blank-line", say("Line {number} is blank.", number=number), path)
-        elif line[0] in " \t" and elements:
-            elements[-1][1].append(line.strip(" \t"))
-        elif match := shape.fullmatch(line):
-            elements.append((match[1], [match[2]]))
-        else:
-            notes.error(
-                "bag-info-malformed",
-                say("Line {number} is not a label, a colon, one blank and a value.", number=number),
-                path,
-                seen=line[:200],
-            )
-    return tuple((label, "\n".join(value)) for label, value in elements)
-
-
-_STRICT_ELEMENT = re.compile(r"([^:\s](?:[^:]*[^:\s])?):[ \t](.*)", re.DOTALL)
-_LOOSE_ELEMENT = re.compile(r"([^:\s](?:[^:]*?[^:\s])?)[ \t]*:[ \t]*(.*)", re.DOTALL)
