@@ -22,6 +22,7 @@ from preservation.catalog.leases import Lease
 from preservation.errors import FixityError
 from preservation.facts import AIPVersion, Event, EventOutcome, EventType, FormatFact
 from preservation.inventory import FactFile, load_format, write_facts
+from preservation.ledger.records import admission_detail
 from preservation.packages.descriptor import Descriptor, descriptor_bytes, descriptor_findings, read_descriptor
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission
@@ -176,7 +177,13 @@ def admit(
     closing = (
         about(EventType.VALIDATION, bag="valid", checked=bag.report.checked, second_opinion=_said(bag.opinion)),
         about(EventType.POLICY_ASSIGNMENT, policy=policy.name),
-        about(EventType.INGESTION_END, files=version.files, bytes=version.bytes, objects=version.objects),
+        about(
+            EventType.INGESTION_END,
+            files=version.files,
+            bytes=version.bytes,
+            objects=version.objects,
+            **admission_detail(version, bag.written.objects),  # so that the ledger can tell it all again
+        ),
     )
     return workspace.catalog.admit(version, iter(bag.written.objects), (*plan.events, *closing), fence=fence)
 
