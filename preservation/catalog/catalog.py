@@ -14,13 +14,16 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 
-from preservation.catalog import admit, chain, history, leases, projections, reading
+from preservation.catalog import admit, chain, difference, history, leases, overtaken, projections, reading, replay
 from preservation.catalog.chain import ChainReport, RecordedEvent
+from preservation.catalog.difference import Difference, History
 from preservation.catalog.history import Entry
 from preservation.catalog.leases import Lease
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database, open_database
+from preservation.catalog.overtaken import Unless
 from preservation.catalog.reading import FormatCount
+from preservation.catalog.replay import Admission, Replayed, Told
 from preservation.catalog.schema import capabilities, versions
 from preservation.catalog.upsert import upsert
 from preservation.facts import AIPVersion, Event, Evidence, ObjectFact, Replica
@@ -96,13 +99,17 @@ class Catalog:
         claims: Sequence[Replica] = (),
         dropped: Sequence[tuple[str, int, str]] = (),
         fence: Lease | None = None,
+        unless: Unless | None = None,
     ) -> None:
         """Add events and what they report of replicas, in one transaction: dropped ones first, then claims, then
-        evidence. The changes become part of the last event about that replica (or of the last one given).
+        evidence. The changes become part of the last event about that replica (or of the last one given). Raises
+        LeaseLost (when `fence` was taken over), Overtaken (when `unless` came about).
         """
         told = projections.attach(events, evidence=evidence, claims=claims, dropped=dropped)
         with self._database.writing() as connection:
             head = chain.lock(connection)
+            if unless is not None:
+                overtaken.refuse(connection, unless)
             chain.append(connection, head, told)
             for event in told:
                 projections.apply(connection, event.detail)
@@ -136,6 +143,17 @@ class Catalog:
     def entries(self, *, after: int = 0, last: int | None = None) -> Iterator[Entry]:
         """The rows of the events in the chain's own spelling, trusted for nothing: for the ledger."""
         return history.entries(self._database, after=after, last=last)
+
+    def replay(self, told: Iterable[Told], admissions: Callable[[int], Iterator[Admission]]) -> Replayed:
+        """Go on from the catalog's end to that of a history kept elsewhere, in one transaction; see `replay.replay`.
+        Raises OtherHistory, CatalogError, and what the iterables raise.
+        """
+        with self._database.writing() as connection:
+            return replay.replay(connection, told, admissions)
+
+    def difference(self, kept: History) -> Difference:
+        """Compare everything with a history kept elsewhere. Raises what reading either of them raises."""
+        return difference.difference(kept, self._database)
 
     def rebuild_projections(self) -> None:
         """Make replicas, evidence and format counts again from events and objects."""

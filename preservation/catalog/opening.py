@@ -50,8 +50,12 @@ class Database:
 
 def open_database(url: str, *, base: Path) -> Database:
     """The database at this address, its tables up to date. Raises CatalogError with the next step."""
-    address = _address(url, base)
-    database = Database(_engine(address), address)
+    return open_address(address_of(url, base=base))
+
+
+def open_address(address: URL) -> Database:
+    """The same at an address that was read already."""
+    database = Database(engine_of(address), address)
     try:
         _bring_up_to_date(database)
     except BaseException:
@@ -60,7 +64,8 @@ def open_database(url: str, *, base: Path) -> Database:
     return database
 
 
-def _address(url: str, base: Path) -> URL:
+def address_of(url: str, *, base: Path) -> URL:
+    """The address as SQLAlchemy takes it, a SQLite path made absolute. Raises CatalogError; asks no database."""
     expected = say("Write it as sqlite:///catalog.db or postgresql://user@host/database.")
     try:
         address = make_url(url)
@@ -94,7 +99,8 @@ def _address(url: str, base: Path) -> URL:
     return URL.create("sqlite+pysqlite", database=str(path))
 
 
-def _engine(address: URL) -> Engine:
+def engine_of(address: URL) -> Engine:
+    """Connections that write safely. Nothing is opened yet."""
     if address.get_backend_name() == "postgresql":
         limits = {"connect_timeout": CONNECT_SECONDS, "application_name": "vankho"}
         with explained(address):  # a URL with options that libpq does not know
@@ -126,12 +132,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _bring_up_to_date(database: Database) -> None:
     with database.reading() as connection:
-        if _revision(connection, database.url) == REVISION:
+        if revision_of(connection, database.url) == REVISION:
             return
     with database.writing() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
-        if _revision(connection, database.url) != REVISION:  # nobody else did it while we waited
+        if revision_of(connection, database.url) != REVISION:  # nobody else did it while we waited
             migrate(connection, REVISION)
 
 
@@ -147,7 +153,8 @@ def migrate(connection: Connection, revision: str) -> None:
     step(config, revision)
 
 
-def _revision(connection: Connection, url: URL) -> str | None:
+def revision_of(connection: Connection, url: URL) -> str | None:
+    """The newest migration applied, None for an empty database. Raises CatalogError for another's or a newer one."""
     tables = inspect(connection).get_table_names()
     if VERSION_TABLE not in tables:
         if tables:

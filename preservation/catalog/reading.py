@@ -57,6 +57,13 @@ def by_content(connection: Connection, content_digest: str) -> AIPVersion | None
     return None if row is None else _version(row)
 
 
+def by_place(connection: Connection, identifier: str, version: int) -> tuple[int, AIPVersion] | None:
+    """A version by its name, with its row number: the order of admission. None when there is none."""
+    here = (versions.c.identifier == identifier, versions.c.version == version)
+    row = connection.execute(_VERSION.where(*here)).one_or_none()
+    return None if row is None else (row.id, _version(row))
+
+
 def version_id(connection: Connection, identifier: str, version: int) -> int:
     """The row number of a version. Raises CatalogError when there is none."""
     wanted = select(versions.c.id).filter_by(identifier=identifier, version=version)
@@ -147,18 +154,24 @@ def all_objects(database: Database, identifier: str, version: int) -> Iterator[O
     with database.reading() as connection:
         here = version_id(connection, identifier, version)
         admitted = connection.execute(select(versions.c.objects).where(versions.c.id == here)).scalar_one()
+    count = 0
+    for fact in objects_of(database, here):
+        count += 1
+        yield fact
+    if count != admitted:
+        raise _not_all(identifier, version, admitted=admitted, seen=count)
+
+
+def objects_of(database: Database, here: int) -> Iterator[ObjectFact]:
+    """The objects that are there of the version with this row number, sorted by path bytes, however many."""
     query = select(objects).where(objects.c.version_id == here)
     known: dict[int, FormatFact] = {}  # few, even among a million objects
-    count = 0
     for row in _paged(
         database, lambda last: query.where(objects.c.path > (last.path if last else b"")).order_by(objects.c.path)
     ):
         if row.format_id is not None and row.format_id not in known:
             known[row.format_id] = _format(database, row.format_id)
-        count += 1
         yield _object(row, known)
-    if count != admitted:
-        raise _not_all(identifier, version, admitted=admitted, seen=count)
 
 
 def _not_all(identifier: str, version: int, *, admitted: int, seen: int) -> CatalogError:
@@ -277,7 +290,11 @@ def _object(row: Row[Any], known: Mapping[int, FormatFact]) -> ObjectFact:
 
 def _format(database: Database, format_id: int) -> FormatFact:
     with database.reading() as connection:
-        row = connection.execute(select(formats).where(formats.c.id == format_id)).one()
+        return format_of(connection.execute(select(formats).where(formats.c.id == format_id)).one())
+
+
+def format_of(row: Row[Any]) -> FormatFact:
+    """The answer in a row of `formats`, of no file in particular."""
     return FormatFact(
         path="",
         puid=row.puid,
