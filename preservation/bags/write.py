@@ -7,6 +7,7 @@ bytes that are not the received ones. It judges nothing: that is the checker's w
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import hashlib
 import json
@@ -14,6 +15,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +53,7 @@ def write_bag(received: Received, plan: BagPlan, *, destination: Path) -> Writte
     _move_in(received, bag)
     digests = _complete_digests(received, bag / "data", plan.algorithms)
     _write_metadata(plan, digests, bag)
+    _write_names(received, digests, bag)
     _write_manifests(digests, plan.algorithms, bag)
     _write_bag_info(received, plan, bag)
     tags = _tag_facts(received, bag, plan.algorithms)
@@ -192,7 +195,28 @@ def _write_metadata(plan: BagPlan, files: FactFile[FileFact], bag: Path) -> None
         out.write(b"\n]}\n")
 
 
-_METADATA = ("premis.xml", "formats.json", "submission", "set-aside")
+_METADATA = ("premis.xml", "formats.json", "original-names.json", "submission", "set-aside")
+
+
+def _write_names(received: Received, files: Iterable[FileFact], bag: Path) -> None:
+    """The producer's bytes of the names that ours differ from; without such a name there is no such file."""
+    named = chain(
+        ((f"data/{file.path}", file.original_name) for file in files),
+        ((f"metadata/set-aside/{file.path}", file.original_name) for file in received.set_aside),
+        ((f"metadata/submission/{file.path}", file.original_name) for file in received.given_tag_files),
+    )
+    lines = (
+        json.dumps({"path": path, "original_base64": base64.b64encode(name).decode("ascii")}, ensure_ascii=False)
+        for path, name in named
+        if name is not None
+    )
+    first = next(lines, None)
+    if first is None:
+        return
+    with durable(bag / "metadata" / "original-names.json") as out:
+        out.write(b'{"names": [\n' + first.encode())
+        out.writelines(b",\n" + line.encode() for line in lines)
+        out.write(b"\n]}\n")
 
 
 def _write_manifests(files: Iterable[FileFact], algorithms: tuple[str, ...], bag: Path) -> None:
@@ -206,7 +230,7 @@ def _write_manifests(files: Iterable[FileFact], algorithms: tuple[str, ...], bag
 _OURS = frozenset(
     {
         "bag-software-agent", "bagging-date", "payload-oxum", "bag-size", "external-identifier", "vankho-aip-version",
-        "vankho-content-digest", "vankho-empty-folder",
+        "vankho-content-digest", "vankho-empty-folder", "vankho-submission",
     }
 )  # fmt: skip
 
@@ -220,6 +244,7 @@ def _write_bag_info(received: Received, plan: BagPlan, bag: Path) -> None:
         "External-Identifier": plan.identifier,
         "Vankho-AIP-Version": str(plan.version),
         "Vankho-Content-Digest": f"sha256:{received.content_digest}",
+        "Vankho-Submission": received.submission.id,
         "Payload-Oxum": f"{received.bytes}.{received.files}",
         "Bag-Size": human_size(received.bytes),
         **plan.bag_info,

@@ -79,6 +79,7 @@ def test_bag_info_is_as_documented(written):
         "External-Identifier": "01jd7q3v",
         "Vankho-AIP-Version": "1",
         "Vankho-Content-Digest": info["Vankho-Content-Digest"],
+        "Vankho-Submission": info["Vankho-Submission"],
         "Payload-Oxum": f"{sum(map(len, PAGES.values()))}.4",
         "Bag-Size": "15.3 KB",
         "Source-Organization": "Thư viện tỉnh Điện Biên",
