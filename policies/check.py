@@ -12,6 +12,7 @@ from policies.model import Policy
 from policies.problems import FieldPath, Source, doubtful, field_name, nearest, wrong
 from policies.replication import StoreFacts, distinct, undecided, unseparated, wanted_stores
 from policies.times import is_time_zone, wrong_cron_field
+from preservation.bags.plan import POLICYS_LABELS, WRITERS_LABELS
 from preservation.facts import Grade
 from preservation.findings import Finding
 from wording import say
@@ -43,7 +44,7 @@ def incomplete(document: Mapping[str, Any], sources: Sources) -> list[Finding]:
 
 def contradictions(policy: Policy, sources: Sources) -> list[Finding]:
     """Fields that contradict each other (errors) or are probably not meant so (warnings)."""
-    parts = (_waivers, _replication, _audit, _schedule)
+    parts = (_waivers, _bag_info, _replication, _audit, _schedule)
     return [finding for part in parts for finding in part(policy, sources)]
 
 
@@ -69,7 +70,8 @@ def check_against_stores(
         )
         source = places.get(("replication", "copies"), Source(policy.name))
         found.append(wrong("policy-too-few-stores", message, source, expected=f"1–{len(wanted)}"))
-    found.extend(_too_close(policy, wanted, source=places.get(("replication", "separation"), Source(policy.name))))
+    separation = _written_last(places, "separation.min", "separation.by") if places else Source(policy.name)
+    found.extend(_too_close(policy, wanted, source=separation))
     return found
 
 
@@ -117,6 +119,15 @@ def _waivers(policy: Policy, sources: Sources) -> Iterator[Finding]:
                 message = say("`{field}` cannot be waived.", field=field)
             expected = " | ".join(sorted(WAIVABLE))
             yield wrong("policy-not-waivable", message, _place(sources, *path), expected=expected, seen=waiver.code)
+
+
+def _bag_info(policy: Policy, sources: Sources) -> Iterator[Finding]:
+    """Elements of bag-info.txt that Vankho writes itself."""
+    for label in policy.packaging.bag_info:
+        if label.lower() in WRITERS_LABELS | POLICYS_LABELS:
+            path: FieldPath = ("packaging", "bag_info", label)
+            message = say("`{field}`: Vankho writes this element itself.", field=field_name(path))
+            yield wrong("policy-label-taken", message, _place(sources, *path), expected="-", seen=label)
 
 
 def _replication(policy: Policy, sources: Sources) -> Iterator[Finding]:
@@ -191,7 +202,8 @@ def _audit(policy: Policy, sources: Sources) -> Iterator[Finding]:
                 "(`replication.proof`): they are proved once and never again.",
                 field=field_name(("audit", *base)),
             )
-            yield doubtful("policy-never-proved-again", message, _place(sources, "audit", *base))
+            source = _place(sources, "audit", *base, policy.replication.proof.value)
+            yield doubtful("policy-never-proved-again", message, source)
     named = policy.replication.stores
     for store in audit.stores:
         if named is not None and store not in named:
