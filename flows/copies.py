@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from flows.failures import as_finding
 from flows.outcomes import Verdict
@@ -23,11 +24,14 @@ from policies.model import Policy
 from policies.release import may_release
 from policies.replication import wanted_stores
 from preservation import events
+from preservation.catalog.errors import Overtaken
 from preservation.catalog.leases import Lease
+from preservation.catalog.overtaken import Unless
 from preservation.facts import AIPVersion, Event, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
 from preservation.replicas.copy import Copied, copy_replica
 from preservation.replicas.layout import replica_prefix
+from preservation.replicas.overtaken import overtaken
 from preservation.replicas.verify import ReplicaReport, answers, verify_replica
 from storage_adapters.errors import (
     ObjectDamaged,
@@ -38,6 +42,8 @@ from storage_adapters.errors import (
     StorageUnavailable,
 )
 from wording import say
+
+READINGS = 3  # of one copy, when others work on it while we read
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +107,27 @@ def _not_done(version: AIPVersion, store: str, reason: Finding, now: datetime, *
 
 
 def audit_replica(workspace: Workspace, version: AIPVersion, store: str, grade: Grade = Grade.BYTES) -> ReplicaReport:
-    """Prove one replica and record the answer, whatever it is. Raises StorageError when the store is away."""
+    """Prove one replica and record the answer, whatever it is; an answer that another run has overtaken while we
+    read is thrown away, and the replica is read again. Raises StorageError when the store is away.
+    """
+    for _ in range(READINGS):
+        last, _digest = workspace.catalog.head()
+        report = _read(workspace, version, store, grade)
+        event, evidence = events.checked(report, workspace.clock())
+        overtakes = partial(overtaken, report)
+        unless = Unless(last, version.identifier, version.version, store, overtakes) if evidence else None
+        try:
+            workspace.catalog.record([event], evidence=evidence, unless=unless)
+        except Overtaken as error:
+            stale = error
+        else:
+            return report
+    raise CopyInUse(version, store, stale)
+
+
+def _read(workspace: Workspace, version: AIPVersion, store: str, grade: Grade) -> ReplicaReport:
     workspace.progress.begin(f"verify > {store}", version.object_bytes)
-    report = verify_replica(
+    return verify_replica(
         workspace.catalog.objects(version.identifier, version.version),
         workspace.store(store),
         identifier=version.identifier,
@@ -111,9 +135,22 @@ def audit_replica(workspace: Workspace, version: AIPVersion, store: str, grade: 
         grade=grade,
         progress=workspace.progress,
     )
-    event, evidence = events.checked(report, workspace.clock())
-    workspace.catalog.record([event], evidence=evidence)
-    return report
+
+
+class CopyInUse(StorageError):
+    """Whenever the copy had been read, another run had worked on it meanwhile; nothing was recorded."""
+
+    def __init__(self, version: AIPVersion, store: str, error: Overtaken) -> None:
+        super().__init__(
+            say(
+                "Others kept working on the copy of {identifier} in {store} while it was read.",
+                identifier=version.identifier,
+                store=store,
+            ),
+            where=version.identifier,
+            next_step=say("Run the audit again when nothing else runs on this AIP."),
+            detail=str(error),
+        )
 
 
 def release(workspace: Workspace, version: AIPVersion, policy: Policy) -> None:

@@ -100,3 +100,20 @@ class LeaseLost(CatalogError):
             where=key,
             next_step=say("Look at what the other process recorded, then run the same command again if need be."),
         )
+
+
+class Overtaken(CatalogError):
+    """While a replica was read, another run recorded what makes the report stale. Nothing was written."""
+
+    def __init__(self, identifier: str, version: int, store: str, seq: int) -> None:
+        super().__init__(
+            say(
+                "While version {version} of {identifier} in {store} was read, another run worked on it: event {seq}.",
+                version=version,
+                identifier=identifier,
+                store=store,
+                seq=seq,
+            ),
+            where=identifier,
+            next_step=say("Run the audit again."),
+        )
