@@ -26,6 +26,7 @@ from prefect.states import Completed, Failed
 
 from flows.audit import audit
 from flows.ingest import ingest, ingest_batch
+from flows.ledger import in_ledger
 from flows.outcomes import Ending, Verdict, worst_of
 from flows.reconcile import reconcile
 from flows.repair import repair
@@ -130,13 +131,16 @@ def _workspace(folder: str) -> Iterator[Workspace]:
             yield workspace
 
 
-def _concluded(answer: Ending | Sequence[Ending]) -> State[Any]:
-    """The state that a person reads: well, found (with the word for what), or failed. No outcome is hidden."""
+def _concluded(workspace: Workspace, answer: Ending | Sequence[Ending]) -> State[Any]:
+    """The state that a person reads: well, found (with the word for what), or failed. No outcome is hidden, and no
+    notice: with the code and the place of it.
+    """
     caller = _CALLER.get()
     if caller is not None:
         caller.answers.append(answer)
     endings: Sequence[Ending] = answer if isinstance(answer, Sequence) else [answer]
     words = ", ".join(sorted({ending.word for ending in endings})) or "nothing to do"
+    words = "; ".join([words, *(f"{notice.code}: {notice.path}" for notice in workspace.notices)])
     match worst_of(endings):
         case Verdict.WELL:
             return Completed(message=words)
@@ -157,7 +161,9 @@ async def ingest_flow(
 ) -> State[Any]:
     """One package, from where it was delivered to proved copies."""
     with _opened(workspace) as opened:
-        return _concluded(ingest(opened, source, policy=policy, collection=collection, step=task_step))
+        return _concluded(
+            opened, in_ledger(opened, ingest, source, policy=policy, collection=collection, step=task_step)
+        )
 
 
 @flow(name="ingest batch", flow_run_name=_of_how_many)
@@ -166,14 +172,16 @@ async def ingest_batch_flow(
 ) -> State[Any]:
     """Many packages; each a step of its own."""
     with _opened(workspace) as opened:
-        return _concluded(ingest_batch(opened, sources, policy=policy, collection=collection, step=task_step))
+        return _concluded(
+            opened, in_ledger(opened, ingest_batch, sources, policy=policy, collection=collection, step=task_step)
+        )
 
 
 @flow(name="replicate", flow_run_name="replicate")
 async def replicate_flow(workspace: str, references: list[str]) -> State[Any]:
     """The copies that are missing or not yet proved."""
     with _opened(workspace) as opened:
-        return _concluded(replicate(opened, references, step=task_step))
+        return _concluded(opened, in_ledger(opened, replicate, references, step=task_step))
 
 
 @flow(name="audit", flow_run_name="audit {evidence}")
@@ -182,21 +190,23 @@ async def audit_flow(
 ) -> State[Any]:
     """Proof of the copies that are there; of all AIPs when none is named."""
     with _opened(workspace) as opened:
-        return _concluded(audit(opened, references or [], store=store, evidence=evidence, step=task_step))
+        return _concluded(
+            opened, in_ledger(opened, audit, references or [], store=store, evidence=evidence, step=task_step)
+        )
 
 
 @flow(name="repair", flow_run_name="repair")
 async def repair_flow(workspace: str, references: list[str] | None = None) -> State[Any]:
     """Damaged copies brought back from proved ones."""
     with _opened(workspace) as opened:
-        return _concluded(repair(opened, references or [], step=task_step))
+        return _concluded(opened, in_ledger(opened, repair, references or [], step=task_step))
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
 async def reconcile_flow(workspace: str, store: str | None = None) -> State[Any]:
     """Catalog against stores, both directions."""
     with _opened(workspace) as opened:
-        return _concluded(reconcile(opened, store=store, step=task_step))
+        return _concluded(opened, in_ledger(opened, reconcile, store=store, step=task_step))
 
 
 @flow(name="restore", flow_run_name="restore {reference}")
@@ -205,7 +215,9 @@ async def restore_flow(
 ) -> State[Any]:
     """One AIP version given back as a bag."""
     with _opened(workspace) as opened:
-        return _concluded(restore(opened, reference, to=to, store=store, version=version, step=task_step))
+        return _concluded(
+            opened, in_ledger(opened, restore, reference, to=to, store=store, version=version, step=task_step)
+        )
 
 
 _FLOWS: dict[str, Callable[..., Any]] = {

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from flows.ledger import in_ledger
 from flows.settings import holds_credentials
 from flows.workspace import Workspace
 from preservation.errors import UsageError
@@ -26,7 +27,7 @@ def carry_out(workspace: Workspace, body: Callable[..., Answer], /, **parameters
     """Run the flow whose body this is; `parameters` are JSON values. Gives and raises what the body does."""
     server = answering_server(workspace)
     if server is None:
-        return body(workspace, **parameters)
+        return in_ledger(workspace, body, **parameters)
     _settle_prefect(server)
     from flows import prefect_runs  # late: a second of import that only a run in sight of a server needs
 

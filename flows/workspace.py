@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from flows import logs
-from flows.settings import LocalStoreSettings, S3StoreSettings, Settings, read_settings
+from flows.settings import CatalogSettings, LocalStoreSettings, S3StoreSettings, Settings, read_settings
 from policies.load import load_policy
 from policies.model import Policy
 from policies.replication import StoreFacts
@@ -27,6 +27,7 @@ from preservation.catalog.catalog import Catalog, open_catalog
 from preservation.catalog.leases import Lease
 from preservation.errors import UsageError
 from preservation.facts import FileFact
+from preservation.findings import Finding
 from preservation.formats.identify import Identifier
 from preservation.progress import Progress, Silent
 from storage_adapters.errors import StorageDenied, StorageError
@@ -49,6 +50,7 @@ class Workspace:
     clock: Callable[[], datetime] = utc_now
     progress: Progress = field(default_factory=Silent)
     patience: float = 3600.0  # seconds to wait for another process that works on the same package
+    notices: list[Finding] = field(default_factory=list)  # what a run has to say besides its answer
     _stores: dict[str, ErasableStore] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -100,6 +102,23 @@ class Workspace:
         if name not in self._stores:
             self._stores[name] = _open(self, name)
         return self._stores[name]
+
+    def bare_store(self, name: str) -> Store:
+        """The store of that name, opened without asking the catalog or writing to it: for when that was lost.
+
+        Nothing is made: a store whose folder is not there is away. Raises UsageError, StorageError.
+        """
+        self.require_store(name)
+        settings = self.settings.stores[name]
+        if isinstance(settings, LocalStoreSettings):
+            path = self.folder / settings.path
+            return open_store(name, LocalSettings(**{**settings.model_dump(exclude={"kind"}), "path": path}))
+        return open_store(name, _s3(settings))
+
+    def with_catalog(self, url: str) -> Workspace:
+        """The same workspace with its catalog at another address."""
+        settings = self.settings.model_copy(update={"catalog": CatalogSettings(url=url)})
+        return Workspace(self.folder, settings, self.clock, self.progress, self.patience, self.notices)
 
     def clear_unfinished(self, name: str, prefix: str) -> None:
         """Remove what a dead run left half written below the prefix, which is ours alone just now; never an object.

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,7 @@ from apps.cli.answer import Answer
 from flows.failures import as_finding
 from flows.outcomes import Verdict
 from preservation.errors import NoGoodCopy, PackageError, PolicyError, PreservationError, UsageError
+from preservation.findings import Finding
 from wording import Explained, say
 from wording.secrets import veiled
 from wording.translate import choose_language
@@ -71,6 +72,7 @@ class Session:
     workspace: Path | None
     as_json: bool
     language: str
+    notices: list[Finding] = field(default_factory=list)  # what runs had to say besides their answers
 
     @contextmanager
     def open(self) -> Iterator[Workspace]:
@@ -81,7 +83,10 @@ class Session:
             screen.progress(wanted=not self.as_json, language=self.language) as progress,
             open_workspace(self.folder, progress=progress) as workspace,
         ):
-            yield workspace
+            try:
+                yield workspace
+            finally:
+                self.notices.extend(workspace.notices)
 
     @property
     def folder(self) -> Path:
@@ -137,6 +142,13 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
 
 
 def _carried_out(ask: Callable[..., Answer], session: Session, asked: dict[str, Any]) -> int:
+    try:
+        return _answered(ask, session, asked)
+    finally:
+        screen.show_notices(session.notices, as_json=session.as_json, language=session.language)
+
+
+def _answered(ask: Callable[..., Answer], session: Session, asked: dict[str, Any]) -> int:
     try:
         answer = ask(session, **asked)
         screen.show(answer, as_json=session.as_json, language=session.language)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.cells import cell_len
 
 from apps.cli.answer import Answer, Cell, Table
-from preservation.findings import message_as_json
+from preservation.findings import Finding, message_as_json
 from preservation.progress import Progress, Silent
 from wording import Explained, Message, printable, say
 from wording.translate import translate
@@ -84,6 +84,22 @@ def show_error(error: Explained, *, as_json: bool, language: str) -> None:
     lines = [f"vankho: {sentence}"]
     lines += [f"  {in_words(label, language)}: {in_words(value, language)}" for label, value in parts if value]
     sys.stderr.write("\n".join(lines) + "\n")
+
+
+def show_notices(notices: Sequence[Finding], *, as_json: bool, language: str) -> None:
+    """What a run had to say besides its answer, on standard error, so that the answer keeps its shape; with --json
+    one document, `{"notices": [finding, …]}`. Nothing when there is nothing.
+    """
+    if not notices:
+        return
+    from apps.cli import shapes
+
+    if as_json:
+        document = {"notices": shapes.findings_json(notices, language)}
+        sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
+        return
+    for line in shapes.finding_lines(notices, language):
+        sys.stderr.write(in_words(line, language) + "\n" if not isinstance(line, Table) else "")
 
 
 @contextmanager

@@ -225,6 +225,15 @@ def _not_the_checkpoints(checkpoint: Checkpoint, digest: str, *, where: str) -> 
     )
 
 
+def content_digest(store: Store, key: str) -> str:
+    """SHA-256 of one object. Raises StorageError."""
+    digest = hashlib.sha256()
+    with store.open(key) as reader:
+        while chunk := reader.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 def lines_of(store: Store, key: str, *, seq: int, packed: bool = False) -> Iterator[bytes]:
     """The lines of an object, without their ends; an end that is missing is part of the line."""
     where = place(store.name, key)
