@@ -14,13 +14,15 @@ from policies.identity import producer_identifier
 from policies.model import Policy
 from policies.sentences import descriptor_schema
 from preservation import events
+from preservation.bags.archives import form_of
 from preservation.bags.check import check_bag
 from preservation.bags.plan import BagPlan, WrittenBag
 from preservation.bags.report import BagReport
-from preservation.bags.second_opinion import SecondOpinion, second_opinion
+from preservation.bags.second_opinion import SecondOpinion, disagreement, second_opinion
 from preservation.catalog.leases import Lease
-from preservation.errors import FixityError
+from preservation.errors import FixityError, PolicyError
 from preservation.facts import AIPVersion, Event, EventOutcome, EventType, FormatFact
+from preservation.findings import Severity
 from preservation.inventory import FactFile, load_format, write_facts
 from preservation.ledger.records import admission_detail
 from preservation.packages.descriptor import Descriptor, descriptor_bytes, descriptor_findings, read_descriptor
@@ -49,15 +51,23 @@ class SuppliedEvidence:
         return next((value for name, value in self.bag_info if name.lower() == label.lower()), None)
 
 
-def check_supplied_evidence(received: Received, progress: Progress) -> SuppliedEvidence:
-    """Check a given bag, or the vendor's checksum lists, against what was received; read the descriptor."""
+def check_supplied_evidence(received: Received, policy: Policy, progress: Progress) -> SuppliedEvidence:
+    """Check a given bag, or the vendor's checksum lists, against what was received; read the descriptor.
+
+    Of a bag that is not valid the bagit library is asked as well: the producer may have used it, and says "valid".
+    """
     descriptor = read_descriptor(received)
     if descriptor is not None:
         found = (*descriptor.findings, *descriptor_findings(descriptor, descriptor_schema()))
         descriptor = replace(descriptor, findings=found)
     if received.given_tags is not None:
-        report = check_bag(received.given_tags, progress=progress)
-        return SuppliedEvidence(supplied_from_bag(report), descriptor, report.bag_info)
+        profile, form = policy.acceptance.bag_profile, form_of(received.submission.source)
+        report = check_bag(received.given_tags, profile=profile, form=form, progress=progress)
+        evidence = supplied_from_bag(report)
+        doubt = None if report.valid else disagreement(report, second_opinion(received.given_tags))
+        if doubt is not None:
+            evidence = replace(evidence, findings=(*evidence.findings, doubt))
+        return SuppliedEvidence(evidence, descriptor, report.bag_info)
     return SuppliedEvidence(check_supplied(received, progress=progress), descriptor)
 
 
@@ -116,18 +126,30 @@ def bag_place(workspace: Workspace, submission: Submission) -> Path:
     return workspace.bags / submission.id
 
 
-def check_written_bag(workspace: Workspace, written: WrittenBag) -> CheckedBag:
-    """Judge the bag in its place by code that did not write it. Raises FixityError when it is not valid."""
-    report = check_bag(written.path, progress=workspace.progress)
-    opinion = second_opinion(written.path)
-    if not report.valid or opinion.valid is False:
+def check_written_bag(workspace: Workspace, written: WrittenBag, policy: Policy) -> CheckedBag:
+    """Judge the bag in its place by code that did not write it.
+
+    Raises FixityError when it is not valid, PolicyError when it does not keep to the policy's profile. Doubts of the
+    bagit library are recorded beside our answer, which counts.
+    """
+    report = check_bag(written.path, profile=policy.packaging.bag_profile, progress=workspace.progress)
+    errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
+    if not report.valid:
         raise FixityError(
             say("The bag just written is not valid: what is on the disk is not what was received."),
             where=str(written.path),
-            seen="; ".join(str(finding.message) for finding in report.findings[:3]) or opinion.message,
+            seen="; ".join(str(finding.message) for finding in errors[:3]),
             next_step=say("Check the disk of the workspace, then ingest the package again."),
         )
-    return CheckedBag(written, report, opinion)
+    if report.conforms is False:
+        raise PolicyError(
+            errors[0].message,
+            where=f"{policy.name}: packaging.bag_profile",
+            expected=errors[0].expected,
+            seen=errors[0].seen,
+            next_step=say("Supply in `packaging.bag_info` what the profile demands, or name another profile."),
+        )
+    return CheckedBag(written, report, second_opinion(written.path))
 
 
 def admit(
@@ -164,18 +186,22 @@ def admit(
         staged=bag.written.path.relative_to(workspace.folder).as_posix(),
     )
 
+    doubt = disagreement(bag.report, bag.opinion)
+
     def about(kind: EventType, **detail: Any) -> Event:  # noqa: ANN401 - JSON
+        doubted = doubt is not None and kind is EventType.VALIDATION
         return events.event(
             kind,
             now,
-            outcome=EventOutcome.SUCCESS,
+            outcome=EventOutcome.WARNING if doubted else EventOutcome.SUCCESS,
             submission=version.submission,
             of=version,
+            findings=(doubt,) if doubt is not None and doubted else (),
             detail=detail,
         )
 
     closing = (
-        about(EventType.VALIDATION, bag="valid", checked=bag.report.checked, second_opinion=_said(bag.opinion)),
+        about(EventType.VALIDATION, **_judged(bag)),
         about(EventType.POLICY_ASSIGNMENT, policy=policy.name),
         about(
             EventType.INGESTION_END,
@@ -188,8 +214,13 @@ def admit(
     return workspace.catalog.admit(version, iter(bag.written.objects), (*plan.events, *closing), fence=fence)
 
 
-def _said(opinion: SecondOpinion) -> Mapping[str, Any]:
-    return {"tool": "bagit", "valid": opinion.valid, "message": opinion.message}
+def _judged(bag: CheckedBag) -> Mapping[str, Any]:
+    return {
+        "bag": "valid",
+        "checked": bag.report.checked,
+        "profile": bag.report.profile,
+        "second_opinion": bag.opinion.beside(bag.report.valid),
+    }
 
 
 def _producer(received: Received, supplied: SuppliedEvidence, policy: Policy) -> str | None:
@@ -212,5 +243,7 @@ def _bag_info(
         "Vankho-Producer-Identifier": producer,
         "Vankho-Collection": collection,
         "Vankho-Policy": policy.name,
+        "BagIt-Profile-Identifier": policy.packaging.bag_profile and policy.packaging.bag_profile.identifier,
+        **policy.packaging.bag_info,
     }
     return {label: value for label, value in wanted.items() if value}

@@ -47,6 +47,22 @@ WAIVABLE = frozenset(
         "oxum-differs",
         "oxum-malformed",
         "oxum-repeated",
+        "profile-archive-refused",
+        "profile-bag-info-missing",
+        "profile-data-not-empty",
+        "profile-fetch-missing",
+        "profile-fetch-refused",
+        "profile-file-missing",
+        "profile-file-refused",
+        "profile-label-missing",
+        "profile-label-repeated",
+        "profile-manifest-missing",
+        "profile-manifest-refused",
+        "profile-no-bag",
+        "profile-not-named",
+        "profile-serialization",
+        "profile-value-refused",
+        "profile-version-refused",
         "supplied-digest-differs",
         "supplied-file-missing",
         "supplied-file-unlisted",
@@ -114,6 +130,8 @@ def decide(
     given = _tolerated([*received.findings, *supplied.findings], policy)
     if supplied.kind == "none" and rules.supplied_checksums is SuppliedChecksums.REQUIRE:
         given.append(_checksums_required())
+    if supplied.kind != "bag" and rules.bag_profile is not None:
+        given.append(_bag_required(rules.bag_profile.identifier))
     given.extend(_about_descriptor(policy, descriptor))
     waived: list[Waived] = []
     weighed = [_weigh(finding, rules.waivers, today=today, waived=waived) for finding in given]
@@ -148,6 +166,11 @@ def _checksums_required() -> Finding:
         "Ask the producer for a checksum list of all files."
     )
     return Finding("checksums-required", Severity.ERROR, message, expected="checksum list, bag manifest", seen="none")
+
+
+def _bag_required(profile: str) -> Finding:
+    message = say("The policy asks for a bag that keeps to a profile, and the package is no bag.")
+    return Finding("profile-no-bag", Severity.ERROR, message, "bagit.txt", expected=profile, seen="–")
 
 
 def _about_descriptor(policy: Policy, descriptor: HasFindings | None) -> Iterator[Finding]:

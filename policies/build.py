@@ -29,20 +29,21 @@ from policies.model import (
     Window,
 )
 from policies.times import parse_interval
+from preservation.bags.profile import Profile
 from preservation.facts import Grade
 from preservation.packages.litter import Litter
 
 NEVER = "never"
 
 
-def build(document: Mapping[str, Any], *, name: str) -> Policy:
-    """The policy that a merged, checked document describes."""
+def build(document: Mapping[str, Any], *, name: str, profiles: Mapping[str, Profile]) -> Policy:
+    """The policy that a merged, checked document describes, with the bag profiles that it names."""
     years = document["retention"]["years"]
     return Policy(
         name=name,
         description=document["description"],
-        acceptance=_acceptance(document["acceptance"]),
-        packaging=_packaging(document["packaging"]),
+        acceptance=_acceptance(document["acceptance"], profiles),
+        packaging=_packaging(document["packaging"], profiles),
         replication=_replication(document["replication"]),
         audit=_audit(document["audit"]),
         repair=RepairMode(document["repair"]["mode"]),
@@ -59,7 +60,7 @@ def merged_grade(default: object, special: object) -> Any:  # noqa: ANN401 - wha
     return default if special is None else special
 
 
-def _acceptance(part: Mapping[str, Any]) -> AcceptanceRules:
+def _acceptance(part: Mapping[str, Any], profiles: Mapping[str, Profile]) -> AcceptanceRules:
     return AcceptanceRules(
         supplied_checksums=SuppliedChecksums(part["supplied_checksums"]),
         holey=Holey(part["holey"]),
@@ -84,15 +85,18 @@ def _acceptance(part: Mapping[str, Any]) -> AcceptanceRules:
             )
             for waiver in part["waivers"]
         ),
+        bag_profile=profiles.get(part["bag_profile"]),
     )
 
 
-def _packaging(part: Mapping[str, Any]) -> Packaging:
+def _packaging(part: Mapping[str, Any], profiles: Mapping[str, Profile]) -> Packaging:
     return Packaging(
         algorithms=("sha256", *(each for each in part["algorithms"] if each != "sha256")),
         identifier_from=tuple(part["identifier_from"]),
         source_organization=part["source_organization"],
         contact_email=part["contact_email"],
+        bag_profile=profiles.get(part["bag_profile"]),
+        bag_info=dict(part["bag_info"]),
     )
 
 

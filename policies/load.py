@@ -16,6 +16,7 @@ from policies.build import build
 from policies.check import contradictions, incomplete
 from policies.model import Policy
 from policies.problems import FieldPath, PolicyInvalid, Source, nearest, wrong
+from policies.profiles import named_profiles
 from policies.sentences import schema_findings
 from policies.yaml_lines import Located, read_yaml
 from preservation.findings import Finding, Severity
@@ -80,7 +81,8 @@ def _read(path: Path, *, name: str, folder: Path | None) -> Loaded:
     problems = incomplete(merged.value, merged.sources)
     if problems:
         raise PolicyInvalid(problems)
-    policy = build(merged.value, name=name)
+    profiles = named_profiles(merged.value, merged.sources, folder=folder)
+    policy = build(merged.value, name=name, profiles=profiles)
     findings = contradictions(policy, merged.sources)
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise PolicyInvalid(findings)
@@ -161,6 +163,8 @@ def _merge_into(
         if isinstance(new, dict) and isinstance(value.get(key), dict):
             value[key] = dict(value[key])
             _merge_into(value[key], new, here, places=places, sources=sources)
+            if here in sources and not value[key]:  # `{}`, written here last
+                places[here] = sources[here]
             continue
         value[key] = new
         for old in [place for place in places if place[: len(here)] == here]:

@@ -7,10 +7,11 @@ timedeltas, sizes are bytes. The meaning of each field stands in docs/reference/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from enum import StrEnum
 
+from preservation.bags.profile import Profile
 from preservation.facts import Grade
 from preservation.packages.litter import Litter
 
@@ -80,7 +81,7 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceRules:
-    """Which packages are accepted."""
+    """Which packages are accepted. With a `bag_profile` only bags that keep to it."""
 
     supplied_checksums: SuppliedChecksums
     holey: Holey
@@ -88,16 +89,22 @@ class AcceptanceRules:
     descriptor: DescriptorRule
     formats: tuple[FormatRule, ...]
     waivers: tuple[Waiver, ...]
+    bag_profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Packaging:
-    """How the AIP is written. `algorithms` begin with sha256; an empty text means "left out"."""
+    """How the AIP is written. `algorithms` begin with sha256; an empty text means "left out".
+
+    `bag_info` adds elements to bag-info.txt; every bag written keeps to `bag_profile`, if there is one.
+    """
 
     algorithms: tuple[str, ...]
     identifier_from: tuple[str, ...]  # "descriptor", "bag-info", "name"; the first that has one decides
     source_organization: str
     contact_email: str
+    bag_profile: Profile | None = None
+    bag_info: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ _ACCEPTED = {
     "grade": "{interval: P90D, grace: P14D} | never",
     "code": "supplied-file-missing",
     "time-zone": "Asia/Ho_Chi_Minh",
+    "label": "A–Z a–z 0–9 . _ -",
 }
 _TYPES = {"object": "name: value", "array": "[…]", "string": '"…"', "integer": "1, 2, 3 …", "number": "1.5"}
 
@@ -183,6 +184,7 @@ _BY_KIND: dict[str, Callable[[str], Message]] = {
     ),
     "code": lambda field: say("`{field}` is not the code of a finding.", field=field),
     "time-zone": lambda field: say("`{field}` is not a time zone.", field=field),
+    "label": lambda field: say("`{field}` is not a label that bag-info.txt can hold.", field=field),
     "text": lambda field: say("`{field}` must be text, and not empty.", field=field),
     "line": lambda field: say("`{field}` must be text on one line.", field=field),
 }

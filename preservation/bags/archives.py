@@ -51,19 +51,34 @@ def _opened(path: Path, notes: Notes, held: ExitStack) -> BagView | None:
         text = say("This is neither a folder nor a file, so it cannot be a bag.")
         notes.error("not-a-bag", text, path.name, expected=_KINDS, seen="special file")
         return None
+    size = path.stat().st_size
+    match form_of(path):
+        case "application/zip":
+            return _zip(held.enter_context(zipfile.ZipFile(path)), size, notes)
+        case "application/gzip":
+            stream = held.enter_context(gzip.GzipFile(path, "rb"))
+            packed = tarfile.open(fileobj=stream, mode="r:", encoding="utf-8")  # noqa: SIM115 - closed with `held`
+            return _tar(held.enter_context(packed), size, GZIP, notes)
+        case "application/tar":
+            return _tar(held.enter_context(tarfile.open(path, mode="r:", encoding="utf-8")), size, TAR, notes)
+    with path.open("rb") as start:
+        seen = start.read(8).hex(" ") or "0 bytes"
+    text = say("This is neither a folder nor a ZIP or tar file, so it cannot be a bag.")
+    notes.error("not-a-bag", text, path.name, expected=_KINDS, seen=seen)
+    return None
+
+
+def form_of(path: Path) -> str | None:
+    """The MIME type of the archive at `path`; None for a folder, or for what is no archive."""
+    if not path.is_file():
+        return None
     with path.open("rb") as start:
         magic = start.read(512)
     if magic[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return _zip(held.enter_context(zipfile.ZipFile(path)), path.stat().st_size, notes)
-    size = path.stat().st_size
+        return ZIP
     if magic[:2] == b"\x1f\x8b":
-        stream = held.enter_context(gzip.GzipFile(path, "rb"))
-        return _tar(held.enter_context(tarfile.open(fileobj=stream, mode="r:", encoding="utf-8")), size, GZIP, notes)
-    if _begins_a_tar(magic):
-        return _tar(held.enter_context(tarfile.open(path, mode="r:", encoding="utf-8")), size, TAR, notes)
-    text = say("This is neither a folder nor a ZIP or tar file, so it cannot be a bag.")
-    notes.error("not-a-bag", text, path.name, expected=_KINDS, seen=magic[:8].hex(" ") or "0 bytes")
-    return None
+        return GZIP
+    return TAR if _begins_a_tar(magic) else None
 
 
 def _begins_a_tar(block: bytes) -> bool:

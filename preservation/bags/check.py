@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -33,10 +33,13 @@ _BUFFER = 1 << 20  # bytes read at a time
 _BATCH = 256  # files handed to the readers at a time
 
 
-def check_bag(path: Path, *, profile: Profile | None = None, progress: Progress | None = None) -> BagReport:
+def check_bag(
+    path: Path, *, profile: Profile | None = None, form: str | None = None, progress: Progress | None = None
+) -> BagReport:
     """Judge the bag at `path`: a folder, .zip, .tar or .tar.gz; against a profile too, when one is given.
 
-    `progress` counts bytes. A bag that does not conform to the profile may still be valid: `conforms` says.
+    `form` is the MIME type of the archive that a folder was unpacked from; `progress` counts bytes.
+    A bag that does not conform to the profile may still be valid: `conforms` says.
     """
     if not path.exists():
         missing = say("There is nothing at this path.")
@@ -44,11 +47,12 @@ def check_bag(path: Path, *, profile: Profile | None = None, progress: Progress 
         raise PackageUnreadable([found])
     notes = Notes()
     if path.is_dir():
-        return _judge(path, folder_view(path, notes), profile, notes, progress or Silent())
-    with archive_view(path, notes) as view:
-        if view is None:
-            return _report(path, None, (), [], _Tally(), (0, 0), notes, profile, Notes())
+        view = replace(folder_view(path, notes), form=form)
         return _judge(path, view, profile, notes, progress or Silent())
+    with archive_view(path, notes) as packed:
+        if packed is None:
+            return _report(path, None, (), [], _Tally(), (0, 0), notes, profile, Notes())
+        return _judge(path, packed, profile, notes, progress or Silent())
 
 
 def _judge(path: Path, view: BagView, profile: Profile | None, notes: Notes, progress: Progress) -> BagReport:

@@ -12,6 +12,20 @@ from typing import Any
 from preservation.facts import Event, FormatFact, ObjectFact, Role
 from preservation.inventory import FactFile, load_format
 
+# The elements of bag-info.txt that the writer sets, and those that a policy, a descriptor or a given bag brings.
+WRITERS_LABELS = frozenset(
+    {
+        "bag-software-agent", "bagging-date", "payload-oxum", "bag-size", "external-identifier", "vankho-aip-version",
+        "vankho-content-digest", "vankho-empty-folder", "vankho-submission",
+    }
+)  # fmt: skip
+POLICYS_LABELS = frozenset(
+    {
+        "source-organization", "contact-email", "external-description", "vankho-producer-identifier",
+        "vankho-collection", "vankho-policy", "bagit-profile-identifier",
+    }
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class BagPlan:

@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preservation.bags.plan import BagPlan, WrittenBag, load_object
+from preservation.bags.plan import WRITERS_LABELS, BagPlan, WrittenBag, load_object
 from preservation.bags.premis import write_premis
 from preservation.bags.tag_files import (
     DECLARATION,
@@ -227,16 +227,8 @@ def _write_manifests(files: Iterable[FileFact], algorithms: tuple[str, ...], bag
                 out.write(manifest_line(file.digests[name], f"data/{file.path}"))
 
 
-_OURS = frozenset(
-    {
-        "bag-software-agent", "bagging-date", "payload-oxum", "bag-size", "external-identifier", "vankho-aip-version",
-        "vankho-content-digest", "vankho-empty-folder", "vankho-submission",
-    }
-)  # fmt: skip
-
-
 def _write_bag_info(received: Received, plan: BagPlan, bag: Path) -> None:
-    if taken := sorted(label for label in plan.bag_info if label.lower() in _OURS):
+    if taken := sorted(label for label in plan.bag_info if label.lower() in WRITERS_LABELS):
         raise ValueError(f"the writer itself sets {', '.join(taken)}")
     elements: dict[str, str | tuple[str, ...]] = {
         "Bag-Software-Agent": plan.agent,
