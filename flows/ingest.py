@@ -129,7 +129,7 @@ def _take_in(
         if known is not None:
             workspace.catalog.record([events.delivered_again(known, submission, began)])
             return _with_copies(workspace, source, "already-here", known, (), step)
-        supplied = step("check what was supplied", check_supplied_evidence, received, workspace.progress)
+        supplied = step("check what was supplied", check_supplied_evidence, received, policy, workspace.progress)
         formats = step("identify formats", identify_formats, workspace, received)
         acceptance = step(
             "decide acceptance",
@@ -155,7 +155,7 @@ def _take_in(
             return _rejected(workspace, source, submission.id, acceptance.findings, history)
         with plan_bag(workspace, received, supplied, formats, policy, collection, history) as plan:
             bag = step("write the bag", write_bag, received, plan, destination=bag_place(workspace, submission))
-            judged = step("check the bag", check_written_bag, workspace, bag)
+            judged = step("check the bag", check_written_bag, workspace, bag, policy)
             version = step(
                 "admit", admit, workspace, received, supplied, plan, judged, policy, collection, fence=lease
             )
