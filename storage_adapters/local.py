@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat as mode_of
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from storage_adapters.errors import already_exists, not_found
 from storage_adapters.keys import UNFINISHED, check_key, check_prefix
 from storage_adapters.local_errors import explain_os_errors, no_root
-from storage_adapters.store import Capabilities, ObjectStat, Reader
+from storage_adapters.store import Capabilities, ObjectStat, Reader, Unfinished
 from storage_adapters.verifying import CHUNK, VerifyingReader
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -111,18 +112,31 @@ class LocalStore:
                 os.close(folder)
             self._prune(parts[:-1])
 
+    def unfinished(self, prefix: str) -> Iterator[Unfinished]:
+        """See ErasableStore.unfinished: temporary files."""
+        for place, name, folder in self._temporary(prefix):
+            with suppress(FileNotFoundError):  # its put ended well meanwhile
+                seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                yield Unfinished(place + name, seen.st_size, datetime.fromtimestamp(seen.st_mtime, UTC))
+
     def drop_unfinished(self, prefix: str, *, started_before: datetime) -> int:
-        """See ErasableStore.drop_unfinished: temporary files last written before that time."""
+        """See ErasableStore.drop_unfinished: temporary files last written before that time, if their put is dead."""
+        before = started_before.timestamp()
+        with self._explained(prefix):
+            return sum(_drop_left(name, folder, before) for _, name, folder in self._temporary(prefix))
+
+    def _temporary(self, prefix: str) -> Iterator[tuple[str, str, int]]:
+        """Where temporary files lie below the prefix: folder as a key, name, and the folder's descriptor."""
         check_prefix(prefix)
-        dropped = 0
         with self._explained(prefix), suppress(FileNotFoundError):
             top = self._folder(prefix.split("/")[:-1])
             try:
-                for _, _, names, folder in os.fwalk(".", dir_fd=top, onerror=_raise):
-                    dropped += sum(_drop_old(name, folder, started_before.timestamp()) for name in names)
+                for below, _, names, folder in os.fwalk(".", dir_fd=top, onerror=_raise):
+                    place = prefix + below.removeprefix(".").removeprefix("/")
+                    place += "" if not place or place.endswith("/") else "/"
+                    yield from ((place, name, folder) for name in names if name.startswith(UNFINISHED))
             finally:
                 os.close(top)
-        return dropped
 
     def _begin(self, key: str, name: str) -> tuple[int, str, int]:
         """Folder descriptor, name of the temporary file in it, and its descriptor. The key must be free."""
@@ -132,8 +146,7 @@ class LocalStore:
                 try:
                     if _stands(name, folder):
                         raise already_exists(self.name, key)
-                    unfinished = UNFINISHED + secrets.token_hex(16)
-                    return folder, unfinished, os.open(unfinished, _CREATE, 0o444, dir_fd=folder)
+                    return folder, *_temporary_file(folder)
                 except BaseException:
                     os.close(folder)
                     raise
@@ -246,14 +259,42 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _drop_old(name: str, folder: int, before: float) -> bool:
-    if not name.startswith(UNFINISHED):
+def _temporary_file(folder: int) -> tuple[str, int]:
+    """Name and descriptor of a new file; its lock tells others that its writer lives."""
+    while True:
+        name = UNFINISHED + secrets.token_hex(16)
+        file = os.open(name, _CREATE, 0o444, dir_fd=folder)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)  # waits for whoever is looking whether it may go
+        if os.fstat(file).st_nlink:  # else somebody tidied between the two
+            return name, file
+        os.close(file)
+
+
+def _drop_left(name: str, folder: int, before: float) -> bool:
+    """Remove a temporary file that was last written before that time and that nobody writes any more."""
+    try:
+        file = os.open(name, _READ, dir_fd=folder)
+    except FileNotFoundError:  # its put ended well meanwhile
         return False
-    with suppress(FileNotFoundError):  # its put ended well meanwhile
-        if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime < before:
+    try:
+        if os.fstat(file).st_mtime >= before or not _locked(file):
+            return False
+        with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder)
             return True
-    return False
+        return False
+    finally:
+        os.close(file)
+
+
+def _locked(file: int) -> bool:
+    """Lock the file as long as it is open; False when another process writes it, or where nobody can tell."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in {errno.EWOULDBLOCK, errno.EACCES}  # a file system without locks: its age must do
+    return True
 
 
 def _write_all(file: int, chunk: bytes) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from storage_adapters.errors import already_exists, not_found
 from storage_adapters.keys import check_key, check_prefix
-from storage_adapters.store import Capabilities, ObjectStat, Reader
+from storage_adapters.store import Capabilities, ObjectStat, Reader, Unfinished
 from storage_adapters.verifying import VerifyingReader
 
 
@@ -71,6 +71,11 @@ class MemoryStore:
         with self._lock:
             if self._objects.pop(key, None) is None:
                 raise not_found(self.name, key)
+
+    def unfinished(self, prefix: str) -> Iterator[Unfinished]:
+        """See ErasableStore.unfinished: nothing can be left behind."""
+        check_prefix(prefix)
+        return iter(())
 
     def drop_unfinished(self, prefix: str, *, started_before: datetime) -> int:  # noqa: ARG002 - nothing can be left behind
         """See ErasableStore.drop_unfinished."""

@@ -24,9 +24,10 @@ from storage_adapters import s3_probing
 from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable, already_exists, not_found, place
 from storage_adapters.keys import check_key, check_prefix
 from storage_adapters.s3_errors import ERRORS, explain_s3_errors, status_of
-from storage_adapters.s3_reading import OpenedBody, length_of, whole_sha256
+from storage_adapters.s3_pacing import keep_pace
+from storage_adapters.s3_reading import OpenedBody, length_of, said, whole_sha256
 from storage_adapters.settings import S3Settings
-from storage_adapters.store import Capabilities, ObjectStat, Reader
+from storage_adapters.store import Capabilities, ObjectStat, Reader, Unfinished
 from storage_adapters.verifying import VerifyingReader
 from wording import say
 from wording.secrets import keep_secret
@@ -117,19 +118,50 @@ class S3Store:
         with self._asking(key):
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
+    def unfinished(self, prefix: str) -> Iterator[Unfinished]:
+        """See ErasableStore.unfinished: multipart uploads of keys below the prefix."""
+        for upload in self._uploads(prefix):
+            with self._asking(upload["Key"]):
+                pages = self._client.get_paginator("list_parts").paginate(
+                    Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+                try:
+                    size = sum(part["Size"] for page in pages for part in page.get("Parts", ()))
+                except ClientError as error:
+                    if _is_no_upload(error):  # ended meanwhile
+                        continue
+                    raise
+            yield Unfinished(upload["Key"], size, upload["Initiated"])
+
     def drop_unfinished(self, prefix: str, *, started_before: datetime) -> int:
         """See ErasableStore.drop_unfinished: aborts multipart uploads of keys below the prefix."""
-        check_prefix(prefix)
         dropped = 0
+        for upload in self._uploads(prefix):
+            if upload["Initiated"] < started_before:
+                with self._asking(upload["Key"]):
+                    dropped += self._abort_left(upload["Key"], upload["UploadId"])
+        return dropped
+
+    def _uploads(self, prefix: str) -> Sequence[Any]:
+        """The multipart uploads below the prefix that are neither completed nor aborted."""
+        check_prefix(prefix)
         with self._asking(prefix):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
-            for upload in [upload for page in pages for upload in page.get("Uploads", ())]:
-                if upload["Key"].startswith(prefix) and upload["Initiated"] < started_before:
-                    self._client.abort_multipart_upload(
-                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
-                    dropped += 1
-        return dropped
+            found: list[Any] = []
+            for page in pages:
+                said(page, "IsTruncated")  # else it is not the list that it should be
+                found += [upload for upload in page.get("Uploads", ()) if upload["Key"].startswith(prefix)]
+        return found
+
+    def _abort_left(self, key: str, upload: str) -> bool:
+        """Abort an upload that somebody left; False when it had ended meanwhile."""
+        try:
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+        except ClientError as error:
+            if _is_no_upload(error):
+                return False
+            raise
+        return True
 
     def _put_whole(self, key: str, reader: VerifyingReader, *, size: int, sha256: str) -> None:
         can = self.capabilities()
@@ -141,14 +173,15 @@ class S3Store:
         if not can.conditional_create:
             self._refuse_taken(key)
         with self._asking(key):
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **extra)
+            said(self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **extra), "ETag")
 
     def _put_parts(self, key: str, reader: VerifyingReader, *, size: int) -> None:
         can = self.capabilities()
         self._refuse_taken(key)  # before gigabytes travel, even where completing is conditional
         algorithm: dict[str, Any] = {"ChecksumAlgorithm": "SHA256"} if "sha256" in can.checksums else {}
         with self._asking(key):
-            upload = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **algorithm)["UploadId"]
+            begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **algorithm)
+            upload = str(said(begun, "UploadId"))
         try:
             parts = self._upload_parts(key, upload, reader, size=size)
             reader.finish()
@@ -156,9 +189,10 @@ class S3Store:
                 self._refuse_taken(key)
             condition: dict[str, Any] = {"IfNoneMatch": "*"} if can.conditional_multipart else {}
             with self._asking(key):
-                self._client.complete_multipart_upload(
+                completed = self._client.complete_multipart_upload(
                     Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
                 )
+                said(completed, "ETag")
         except BaseException as error:  # Ctrl-C too: nothing half-visible, nothing that goes on costing money
             self._abort(key, upload, error)
             raise
@@ -174,7 +208,8 @@ class S3Store:
                 answer = self._client.upload_part(
                     Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=body, **sums
                 )
-            parts.append({"PartNumber": number, "ETag": answer["ETag"], **sums})
+                etag = said(answer, "ETag")
+            parts.append({"PartNumber": number, "ETag": etag, **sums})
         return parts
 
     def _abort(self, key: str, upload: str, error: BaseException) -> None:
@@ -293,6 +328,7 @@ def _client(name: str, settings: S3Settings) -> S3Client:
             next_step=say("Write it as https://host or http://host:port in vankho.toml."),
             detail=str(error),
         ) from error
+    keep_pace(client, read_timeout=settings.read_timeout)
     client.meta.events.register("before-call.s3", _stay_here)
     for operation in ("PutObject", "UploadPart"):
         client.meta.events.register(f"provide-client-params.s3.{operation}", _with_a_check)
@@ -317,6 +353,10 @@ def _with_a_check(params: dict[str, Any], **_: object) -> None:
     """
     if "ChecksumSHA256" not in params:
         params["ContentMD5"] = _base64(hashlib.md5(params["Body"], usedforsecurity=False).digest())
+
+
+def _is_no_upload(error: ClientError) -> bool:
+    return str(error.response.get("Error", {}).get("Code")) == "NoSuchUpload"
 
 
 def _base64(digest: bytes) -> str:

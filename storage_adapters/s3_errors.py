@@ -32,6 +32,11 @@ from storage_adapters.settings import S3Settings
 from wording import Message, say
 from wording.secrets import veiled
 
+
+class Unsaid(ResponseParserError):
+    """A 2xx that lacks what such an answer always has."""
+
+
 ERRORS = (boto.ClientError, boto.BotoCoreError, urllib3.exceptions.HTTPError, ResponseParserError)
 
 _Meaning = tuple[type[StorageError], Message, Message]
@@ -114,7 +119,7 @@ def _answered(error: boto.ClientError, code: str, status: int, *, store: str, se
         (code in _CHANGED, lambda: _changed(store)),
         (code == "InvalidObjectState", lambda: _in_cold_storage(store)),
         (code in _BAD_NAME, lambda: _bad_name(store)),
-        (code in _BUSY or (status >= 500 and status != 501) or status == 429, lambda: _busy(store)),
+        (code in _BUSY or (status >= 500 and status != 501) or status in {408, 429}, lambda: _busy(store)),
         (status in {401, 403}, lambda: _no_rights(store, settings)),
     ]
     for applies, meaning in meanings:
@@ -152,6 +157,15 @@ def _unanswered(error: Exception, *, store: str, settings: S3Settings) -> _Meani
             StorageUnavailable,
             say("The connection to the store “{store}” broke off while an object was read.", store=store),
             say("Run the same command again; a broken connection says nothing about the object."),
+        )
+    if isinstance(error, Unsaid):
+        return (
+            StorageUnavailable,
+            say(
+                "The store “{store}” answered without saying what it did, so nobody knows whether it did it.",
+                store=store,
+            ),
+            say("Run the same command again. If it happens again, look at what stands between here and the store."),
         )
     return _unreachable(error, store=store, where=where)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PREFIX = ".vankho-probe/"
 
+_BUSY = frozenset({408, 429, 502, 503, 504})
 _FIRST = b"first"
 _SECOND = b"second"
 
@@ -78,7 +79,7 @@ def _refuses_second_completion(client: S3Client, bucket: str, key: str, notes: l
                     MultipartUpload=parts,  # type: ignore[arg-type]
                 )
         finally:
-            with _noting("", []):  # gone already when it was completed
+            with _noting("", [], busy_too=True):  # gone already when it was completed
                 client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
     return _holds(refused) and client.get_object(Bucket=bucket, Key=key)["Body"].read() == _FIRST
 
@@ -116,12 +117,17 @@ def _holds(refused: list[int]) -> bool:
 
 
 @contextmanager
-def _noting(what: str, notes: list[str], *, wanted: int = 0) -> Iterator[list[int]]:
-    """Inside, a refusal is an answer: its status goes into the list given; an unwanted one into the notes."""
+def _noting(what: str, notes: list[str], *, wanted: int = 0, busy_too: bool = False) -> Iterator[list[int]]:
+    """Inside, a refusal is an answer: its status goes into the list given; an unwanted one into the notes.
+
+    That the service is busy is no answer, and is raised: what is probed now is believed for years.
+    """
     refused: list[int] = []
     try:
         yield refused
     except ClientError as error:
+        if status_of(error) in _BUSY and not busy_too:
+            raise
         refused.append(status_of(error))
         if refused != [wanted]:
             notes.append(f"{what}: {status_of(error)} {error.response.get('Error', {}).get('Code', '')}".strip())
@@ -129,11 +135,13 @@ def _noting(what: str, notes: list[str], *, wanted: int = 0) -> Iterator[list[in
 
 def _clean_up(client: S3Client, bucket: str, place: str, notes: list[str], *, versioning: bool) -> None:
     for name in ("plain", "parts", "sum"):
-        with _noting("delete_object", notes):
+        with _noting("delete_object", notes, busy_too=True):
             client.delete_object(Bucket=bucket, Key=place + name)
     if not versioning:
         return
-    with _noting("delete_object VersionId", notes):  # where versions are kept, a plain delete only hides
+    with _noting(
+        "delete_object VersionId", notes, busy_too=True
+    ):  # where versions are kept, a plain delete only hides
         answer = client.list_object_versions(Bucket=bucket, Prefix=place)
         for version in [*answer.get("Versions", ()), *answer.get("DeleteMarkers", ())]:
             client.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.parsers import ResponseParserError
 
 from storage_adapters.errors import StorageUnavailable, place
-from storage_adapters.s3_errors import explain_s3_errors
+from storage_adapters.s3_errors import Unsaid, explain_s3_errors
 from storage_adapters.settings import S3Settings
 from wording import say
 
@@ -47,6 +47,15 @@ class OpenedBody:
     def close(self) -> None:
         """Give the connection back, or drop it when the body was not read to its end."""
         self._body.close()
+
+
+def said(answer: Mapping[str, Any], field: str) -> Any:  # noqa: ANN401 - text or number, as the service has it
+    """What the answer of an S3 service always says. Raises Unsaid without it: a 200 with nothing in it, from whatever
+    stands between, must not pass for a thing that was done.
+    """
+    if answer.get(field) in (None, ""):
+        raise Unsaid(f"the answer has no {field}")
+    return answer[field]
 
 
 def length_of(answer: Mapping[str, Any]) -> int:

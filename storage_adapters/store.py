@@ -57,6 +57,17 @@ class Capabilities:
     notes: tuple[str, ...] = ()  # what the provider answered, word for word; `capabilities.describe` explains
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What a broken-off put left behind: the key it was for (of a temporary file its own place), its bytes so far,
+    and when it began (of a temporary file, when it was last written).
+    """
+
+    key: str
+    size: int
+    started: datetime
+
+
 class Store(Protocol):
     """One place where objects are kept."""
 
@@ -90,6 +101,9 @@ class ErasableStore(Store, Protocol):
 
     def erase(self, key: str) -> None:
         """Remove one object. Raises ObjectNotFound."""
+
+    def unfinished(self, prefix: str) -> Iterator[Unfinished]:
+        """What puts have begun below the prefix and neither ended nor taken back, living ones included."""
 
     def drop_unfinished(self, prefix: str, *, started_before: datetime) -> int:
         """Remove what broken-off puts left behind (never an object); returns how many remains there were."""

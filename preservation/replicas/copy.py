@@ -79,8 +79,11 @@ def copy_replica(
                 yield fact
 
     def put(fact: ObjectFact) -> int:
-        with source(fact.path) as reader:
-            store.put(prefix + fact.path, reader, size=fact.size, sha256=fact.sha256)
+        try:
+            with source(fact.path) as reader:
+                store.put(prefix + fact.path, reader, size=fact.size, sha256=fact.sha256)
+        except ObjectExists:  # a list that is behind, or a put that the network sent twice: it may be our own
+            _same_size(fact, store.stat(prefix + fact.path), store)
         progress.advance(fact.size)
         return fact.size
 

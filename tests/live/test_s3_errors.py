@@ -331,7 +331,7 @@ def test_a_store_that_says_ok_and_keeps_other_bytes_is_found_out():
         if request.command == "HEAD":
             return request.answer(200, length=500)
         (erased if request.command == "DELETE" else put_already).append(request.path)
-        return request.answer(204 if request.command == "DELETE" else 200)
+        return request.answer(204 if request.command == "DELETE" else 200, ETag='"0"')
 
     with scripted(script) as url:
         store = open_store("cloud-a", somewhere(url), capabilities=WEAK)
