@@ -80,7 +80,7 @@ def push(workspace: Workspace, stores: Sequence[str]) -> list[Pushed]:
     """Bring these stores' ledgers up to date, all at once; what fails is a notice and waits for the next run."""
     try:
         with workspace.lease("ledger"), spooled_segments(workspace.catalog, workspace.folder / "spool") as segments:
-            one = partial(_push_one, workspace, policies=_policy_texts(workspace), segments=segments)
+            one = partial(_push_one, workspace, policies=policy_texts(workspace), segments=segments)
             done = _at_once(one, stores)
     except (PreservationError, StorageError, OSError) as error:
         workspace.notices.append(_not_written(", ".join(stores), error))
@@ -104,7 +104,7 @@ def _push_one(workspace: Workspace, store: str, *, policies: dict[str, bytes], s
         return _not_written(store, error)
 
 
-def _policy_texts(workspace: Workspace) -> dict[str, bytes]:
+def policy_texts(workspace: Workspace) -> dict[str, bytes]:
     """The effective text of every policy: its document merged with those it extends, as JSON (which is YAML)."""
     folder, texts = workspace.folder / "policies", dict[str, bytes]()
     for name in policy_names(folder=folder):

@@ -38,6 +38,11 @@ class Renewal:
     aside: str | None
 
 
+def shown_address(url: str, *, base: Path) -> str:
+    """The address for people, without its password. Raises CatalogError."""
+    return shown(address_of(url, base=base))
+
+
 def stands(url: str, *, base: Path) -> bool:
     """Whether a catalog stands at the address. Makes nothing. Raises CatalogError when it cannot be opened."""
     address = address_of(url, base=base)
