@@ -7,10 +7,7 @@ expected digest by what a store says. An object that fails a second time stops t
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -20,19 +17,16 @@ from preservation.facts import ObjectFact, ObjectOutcome
 from preservation.findings import Finding, Severity
 from preservation.progress import Progress
 from preservation.replicas.copy import COMMIT_MARK, OpenSource
+from preservation.replicas.donors import Donor, fill
+from preservation.replicas.evidence import take_out
+from preservation.replicas.judge import digest_of
 from preservation.replicas.layout import replica_prefix
-from preservation.replicas.verify import ObjectReport, chunks, digest_of
-from storage_adapters.errors import KeyRefused, ObjectExists, ObjectNotFound, StorageDenied, StorageError
-from storage_adapters.store import ErasableStore, Reader
-from wording import say
+from preservation.replicas.report import ObjectReport
+from storage_adapters.errors import KeyRefused, ObjectExists, ObjectNotFound, StorageError
+from storage_adapters.store import ErasableStore
+from wording import Message, say
 
-
-@dataclass(frozen=True, slots=True)
-class Donor:
-    """A place a good copy may come from: another store, or the bag still in the workspace."""
-
-    name: str
-    open: OpenSource
+__all__ = ["Donor", "RepairFailed", "Repaired", "repair_replica"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Repaired:
     removed: tuple[str, ...]
     kept: tuple[Path, ...]
     findings: tuple[Finding, ...]
-    gave_up: StorageError | None = None
+    gave_up: StorageError | OSError | None = None
 
     def and_then(self, later: Repaired) -> Repaired:
         """Both rounds of one repair together; what could not be done is what the later one says."""
@@ -65,132 +59,138 @@ def repair_replica(
     spool: Path,
     progress: Progress,
 ) -> Repaired:
-    """Bring back every altered or missing object, take out every unexpected one; keep what was there.
+    """Bring back every altered or missing object, then take out every unexpected one; keep what was there.
 
     `evidence` (one of its own for each try) and `spool` are folders in the workspace. Unreadable objects are left
-    alone: that is no evidence of damage. Stops at the first object that cannot be repaired for any reason but a
-    missing donor.
+    alone: that is no evidence of damage. So is an object without a good copy, and with it all that does not belong
+    there: it may be what is left. Stops at the first object that fails for any other reason.
     Safe to run again with the same reports. What was done before the store gave up is told all the same:
-    `gave_up` is RepairFailed when a fresh object read back wrongly, else the store's own StorageError.
+    `gave_up` is RepairFailed when a fresh object read back wrongly, else the store's or our own disk's error.
     """
     spool.mkdir(parents=True, exist_ok=True)
-    prefix = replica_prefix(identifier, version)
-    tally = _Tally()
+    work = _Repair(store, replica_prefix(identifier, version), evidence, tuple(wrong))
     try:
-        # The commit mark goes back last, as in copying: until then the replica counts as unfinished.
-        for report in sorted(wrong, key=lambda report: report.path == COMMIT_MARK):
-            key, kept_as = prefix + report.path, evidence / report.path
+        for report in work.in_order():
             if report.outcome is ObjectOutcome.UNEXPECTED:
-                _remove(report.path, store, key, kept_as, tally)
-            elif report.fact is not None and report.outcome in (ObjectOutcome.ALTERED, ObjectOutcome.MISSING):
+                _remove(report.path, work)
+            elif report.fact is not None:
                 with TemporaryFile(dir=spool) as copy:  # it has no name, so even a killed repair leaves none behind
-                    _bring_back(report.fact, report.outcome, store, key, kept_as, donors, copy, tally)
+                    _bring_back(report.fact, report.outcome, donors, copy, work)
                 progress.advance(report.fact.size)
-    except StorageError as error:
-        return tally.told(gave_up=error)
-    return tally.told()
+    except (StorageError, OSError) as error:
+        return work.told(gave_up=error)
+    return work.told()
 
 
 @dataclass
-class _Tally:
-    """What has been done so far, so that it can be told however the repair ends."""
+class _Repair:
+    """One replica under repair, and what has been done so far, so that it can be told however the repair ends."""
 
+    store: ErasableStore
+    prefix: str
+    evidence: Path
+    wrong: tuple[ObjectReport, ...]
     repaired: list[tuple[str, str]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
-    def told(self, gave_up: StorageError | None = None) -> Repaired:
+    def in_order(self) -> Iterator[ObjectReport]:
+        """What is in the way of something else first, what else does not belong there only when all came back, and
+        the commit mark last, as in copying: until then the replica counts as unfinished.
+        """
+        mendable = (ObjectOutcome.ALTERED, ObjectOutcome.MISSING)
+        damaged = [report for report in self.wrong if report.outcome in mendable]
+        strange = [report for report in self.wrong if report.outcome is ObjectOutcome.UNEXPECTED]
+        folders = {folder for report in damaged for folder in _folders(report.path)}
+        names = {report.path for report in damaged}
+        blocking = [each for each in strange if each.path in folders or names & set(_folders(each.path))]
+        yield from blocking
+        yield from (report for report in damaged if report.path != COMMIT_MARK)
+        if not self.findings:
+            yield from (report for report in strange if report not in blocking)
+        yield from (report for report in damaged if report.path == COMMIT_MARK)
+
+    def under_other_names(self, fact: ObjectFact) -> Iterator[Donor]:
+        """The right bytes may stand in this very copy under another name, or have just been taken out of it."""
+        for report in self.wrong:
+            seen = report.finding.seen if report.finding is not None else None
+            if report.path != fact.path and seen in (fact.sha256, f"{fact.size} B"):
+                yield Donor(f"{self.store.name}: {report.path}", self._there(report.path))
+        for file in self.kept:
+            if file.stat().st_size == fact.size:
+                yield Donor(str(file), lambda _path, file=file: file.open("rb"))  # type: ignore[misc]
+
+    def _there(self, path: str) -> OpenSource:
+        return lambda _path: self.store.open(self.prefix + path)
+
+    def told(self, gave_up: StorageError | OSError | None = None) -> Repaired:
         return Repaired(tuple(self.repaired), tuple(self.removed), tuple(self.kept), tuple(self.findings), gave_up)
 
 
-def _remove(path: str, store: ErasableStore, key: str, kept_as: Path, tally: _Tally) -> None:
+def _folders(path: str) -> Iterator[str]:
+    """`a` and `a/b` for `a/b/c`."""
+    parts = path.split("/")
+    return ("/".join(parts[:length]) for length in range(1, len(parts)))
+
+
+def _remove(path: str, work: _Repair) -> None:
     """Take out what does not belong there."""
     try:
-        tally.kept.extend(_take_out(store, key, kept_as, good=None))
+        kept = take_out(work.store, work.prefix + path, folder=work.evidence, path=path, good=None)
     except KeyRefused as error:  # put there by other software: no adapter of ours can name it
-        tally.findings.append(_left_there(path, error))
-    else:
-        tally.removed.append(path)
+        work.findings.append(_left_there(path, error.what))
+        return
+    if kept is not None:
+        work.kept.append(kept)
+        work.removed.append(path)
 
 
 def _bring_back(
-    fact: ObjectFact,
-    outcome: ObjectOutcome,
-    store: ErasableStore,
-    key: str,
-    kept_as: Path,
-    donors: Sequence[Donor],
-    copy: IO[bytes],
-    tally: _Tally,
+    fact: ObjectFact, outcome: ObjectOutcome, donors: Sequence[Donor], copy: IO[bytes], work: _Repair
 ) -> None:
     """Put the right bytes back from a donor that is proved now; `copy` is an empty file for them."""
-    donor = _proved_copy(fact, donors, copy)
-    if donor is None:
-        tally.findings.append(_no_donor(fact, donors))
+    donor = fill(copy, fact, _all(donors, work.under_other_names(fact)))
+    if isinstance(donor, Finding):
+        work.findings.append(donor)
         return
+    key = work.prefix + fact.path
     if outcome is ObjectOutcome.ALTERED:
-        tally.kept.extend(_take_out(store, key, kept_as, good=fact.sha256))
-    _put_and_prove(fact, store, key, copy)
-    tally.repaired.append((fact.path, donor))
+        kept = take_out(work.store, key, folder=work.evidence, path=fact.path, good=fact.sha256)
+        if kept is not None:
+            work.kept.append(kept)
+    if _put_and_prove(fact, work.store, key, copy):
+        work.repaired.append((fact.path, donor))
+    else:
+        work.findings.append(_obstructed(fact))
 
 
-def _proved_copy(fact: ObjectFact, donors: Sequence[Donor], copy: IO[bytes]) -> str | None:
-    """Fill `copy` with the right bytes, proved now; gives the donor's name, None when no donor has them."""
-    for donor in donors:
-        try:
-            with donor.open(fact.path) as reader:
-                if _write(reader, copy) == fact.sha256:
-                    return donor.name
-        except (StorageError, FileNotFoundError):
-            continue  # this donor cannot give it; the next one may
-    return None
+def _all(donors: Sequence[Donor], others: Iterator[Donor]) -> Iterator[Donor]:
+    yield from donors
+    yield from others
 
 
-def _write(reader: Reader, out: IO[bytes]) -> str:
-    """Replace what is in `out` by the bytes of the reader; gives their SHA-256."""
-    out.seek(0)
-    out.truncate()
-    hasher = hashlib.sha256()
-    for chunk in chunks(reader):
-        hasher.update(chunk)
-        out.write(chunk)
-    out.flush()
-    return hasher.hexdigest()
-
-
-def _take_out(store: ErasableStore, key: str, place: Path, *, good: str | None) -> list[Path]:
-    """Copy what stands under the key to `place`, on the disk, then erase it; gives the files kept.
-
-    Nothing is erased when nothing stands there any more, or when it turns out to be what belongs there: an
-    earlier try of the same repair may have come so far.
+def _put_and_prove(fact: ObjectFact, store: ErasableStore, key: str, copy: IO[bytes]) -> bool:
+    """False when the place is taken by something that is no object. Raises RepairFailed when two readings agree
+    that it is wrong again, StorageError.
     """
-    try:
-        with store.open(key) as reader:  # refuses a key that would lead out of the evidence folder
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("wb") as out:
-                seen = _write(reader, out)
-                os.fsync(out.fileno())
-    except ObjectNotFound:
-        return []
-    if seen == good:
-        place.unlink()
-        return []
-    try:
-        store.erase(key)
-    except StorageDenied:  # it stands there still; every further try would keep one more copy of it
-        place.unlink()
-        raise
-    return [place]
-
-
-def _put_and_prove(fact: ObjectFact, store: ErasableStore, key: str, copy: IO[bytes]) -> None:
     copy.seek(0)
-    with suppress(ObjectExists):  # put by an earlier try whose answer was lost; proved below all the same
+    try:
         store.put(key, copy, size=fact.size, sha256=fact.sha256)
-    seen, _ = digest_of(store, key)
+        taken = False
+    except ObjectExists:  # put by an earlier try whose answer was lost; proved below all the same
+        taken = True
+    try:
+        seen, _ = digest_of(store, key)
+        if seen != fact.sha256:  # nobody is called before a second reading
+            seen, _ = digest_of(store, key)
+    except ObjectNotFound:
+        if taken:
+            return False
+        raise
     if seen != fact.sha256:
         raise RepairFailed(fact, store.name, seen)
+    return True
 
 
 class RepairFailed(StorageError):
@@ -212,18 +212,7 @@ class RepairFailed(StorageError):
         )
 
 
-def _no_donor(fact: ObjectFact, donors: Sequence[Donor]) -> Finding:
-    names = ", ".join(donor.name for donor in donors) or "-"
-    return Finding(
-        "no-good-copy",
-        Severity.ERROR,
-        say("No good copy of {path} is left anywhere (looked in: {places}).", path=fact.path, places=names),
-        path=fact.path,
-        expected=fact.sha256,
-    )
-
-
-def _left_there(path: str, error: KeyRefused) -> Finding:
+def _left_there(path: str, reason: Message) -> Finding:
     return Finding(
         "object-not-removed",
         Severity.ERROR,
@@ -231,7 +220,21 @@ def _left_there(path: str, error: KeyRefused) -> Finding:
             "{path} does not belong to this AIP and Vankho cannot remove it: {reason} "
             "Remove it with the tools of the store's provider.",
             path=path,
-            reason=error.what,
+            reason=reason,
         ),
         path=path,
+    )
+
+
+def _obstructed(fact: ObjectFact) -> Finding:
+    return Finding(
+        "object-obstructed",
+        Severity.ERROR,
+        say(
+            "{path} cannot be put back: something that is no file (a folder, a link, a device) stands in its place. "
+            "Look at it, remove it by hand, then run `vankho repair` again.",
+            path=fact.path,
+        ),
+        path=fact.path,
+        expected=fact.sha256,
     )

@@ -1,6 +1,8 @@
 """Giving an AIP version back as a bag in a folder, every byte checked against the recorded digest on the way.
 
-Written beside the destination and renamed into place: what appears there is whole, or nothing appears.
+Written beside the destination and renamed into place: what appears there is whole, or nothing appears. Until the
+restore has been told, a note beside it says that it has not: whoever runs it again after a crash finds the bag whole
+and tells it, instead of refusing its own work as an occupied folder.
 """
 
 from __future__ import annotations
@@ -39,10 +41,16 @@ class Restored:
 
 
 def restore_bag(
-    objects: Iterable[ObjectFact], places: Sequence[Donor], destination: Path, *, progress: Progress
+    objects: Iterable[ObjectFact],
+    places: Sequence[Donor],
+    destination: Path,
+    *,
+    progress: Progress,
+    note: str | None = None,
 ) -> Restored:
     """Write the bag to `destination`, which must not exist or be an empty folder.
 
+    With a note (a word, fit for a file name) a hidden folder that holds it stays beside the bag until `told`.
     For each file the places are asked in order; the first whose bytes agree with the recorded digest gives it.
     A place that could not be reached is asked last from then on. Raises UsageError for an occupied destination,
     NoGoodCopy when all places answer and none has the right bytes, RestoreFailed when one of them did not answer,
@@ -51,9 +59,10 @@ def restore_bag(
     """
     refuse_occupied(destination)
     destination = destination.resolve()
-    partial = destination.with_name(f".{destination.name}.vankho-unfinished")  # a name that nobody else gives
+    partial = _partial(destination)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    bag = partial / "bag"
+    bag.mkdir(parents=True)
     asked = list(places)
     files = size = 0
     used: dict[str, None] = {}
@@ -63,17 +72,57 @@ def restore_bag(
             check_key(
                 fact.path
             )  # relative, without `..`: a catalog that others wrote into must not lead us elsewhere
-            used[_fetch(fact, asked, partial, findings)] = None
+            used[_fetch(fact, asked, bag, findings)] = None
             files, size = files + 1, size + fact.size
             progress.advance(fact.size)
+        if note is not None:
+            (partial / note).touch()
         os.sync()
         if destination.exists():
             destination.rmdir()
-        partial.rename(destination)
+        bag.rename(destination)
+        os.sync()  # the name too, before anybody says that the bag is there
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    if note is None:
+        told(destination)
     return Restored(destination, files, size, tuple(used), tuple(findings))
+
+
+def untold(destination: Path) -> str | None:
+    """The note of a restore that was cut off after its bag appeared at the destination; None when there is none."""
+    partial = _partial(destination.resolve())
+    if not destination.is_dir() or not partial.is_dir():
+        return None
+    notes = [entry.name for entry in partial.iterdir()]
+    return notes[0] if len(notes) == 1 and notes != ["bag"] else None
+
+
+def told(destination: Path) -> None:
+    """Take the note away."""
+    shutil.rmtree(_partial(destination.resolve()), ignore_errors=True)
+
+
+def holds(objects: Iterable[ObjectFact], folder: Path, *, progress: Progress) -> Restored | None:
+    """The folder as a restored bag when it holds these objects, byte for byte, and nothing else; None otherwise."""
+    files = size = 0
+    for fact in objects:
+        path = folder / fact.path
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != fact.size:
+            return None
+        with path.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != fact.sha256:
+                return None
+        files, size = files + 1, size + fact.size
+        progress.advance(fact.size)
+    if sum(len(names) for _, _, names in os.walk(folder)) != files:
+        return None
+    return Restored(folder, files, size, (), ())
+
+
+def _partial(destination: Path) -> Path:
+    return destination.with_name(f".{destination.name}.vankho-unfinished")  # a name that nobody else gives
 
 
 def refuse_occupied(destination: Path) -> None:
