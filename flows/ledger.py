@@ -228,7 +228,7 @@ class LedgerVerified:
     @property
     def verdict(self) -> Verdict:
         """What was found outweighs a store that was away: it does not go away by trying again."""
-        if self.checked.faults or any(store.faults for store in self.checked.stores):
+        if self.checked.faults or any(store.wrong for store in self.checked.stores):
             return Verdict.FOUND
         return Verdict.FAILED if self.away else Verdict.WELL
 

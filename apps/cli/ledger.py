@@ -57,9 +57,11 @@ def _verified_lines(done: LedgerVerified, language: str) -> list[Line]:
     lines += [_away_line(each) for each in done.away]
     first = checked.first
     if first is not None:
-        place = first.finding.path or "-"
-        lines.append(say("The first event that is wrong or missing: {seq} ({place}).", seq=first.seq, place=place))
-    elif not away and not any(each.faults for each in checked.stores):
+        places = ", ".join(checked.places)
+        lines.append(
+            say("The first event that is wrong or missing: {seq}, in: {places}", seq=first.seq, places=places)
+        )
+    elif not away and not any(each.wrong for each in checked.stores):
         lines.append(say("The catalog and all stores tell the same history."))
     return lines
 
@@ -98,6 +100,7 @@ def _verified_json(done: LedgerVerified, language: str) -> dict[str, Any]:
         "head": checked.head,
         "book": checked.book,
         "first_wrong_event": checked.first.seq if checked.first is not None else None,
+        "places": list(checked.places),
         "findings": faults(checked.faults),
         "stores": [
             {

@@ -19,9 +19,13 @@ from preservation.ledger.guard import BookInForce, book_in_force, look, objectio
 from preservation.ledger.layout import checkpoints_prefix, policy_key
 from preservation.ledger.reading import LedgerBroken, books, broken, checkpoints, content_digest, read_events
 from preservation.ledger.records import ZEROS, LedgerEvent, objects_digest, version_of
+from preservation.ledger.writing import SCRIPT_KEY, script
 from storage_adapters.errors import ObjectNotFound, StorageError, place
 from storage_adapters.store import Store
 from wording import say
+
+CATALOG = "catalog"
+COMPARED = frozenset({"ledger-event-differs", "ledger-event-missing"})  # one place's word against another's
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class StoreChecked:
     faults: list[Fault] = field(default_factory=list)
     away: Exception | None = None
 
+    @property
+    def wrong(self) -> bool:
+        """Whether anything but a note was found."""
+        return any(fault.finding.severity is not Severity.INFO for fault in self.faults)
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerChecked:
@@ -61,6 +70,35 @@ class LedgerChecked:
         return min(
             (fault for fault in every if fault.seq is not None), key=lambda fault: fault.seq or 0, default=None
         )
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the first wrong event stands: names of stores, and `catalog`.
+
+        A chain that breaks there convicts its own place. Where none does, the places that differ from all others are
+        named; where it is one word against one, both are.
+        """
+        if self.first is None or self.first.seq is None:
+            return ()
+        seq = self.first.seq
+        own = [CATALOG] if any(fault.seq in (seq, seq + 1) for fault in self.faults) else []
+        own += [store.store for store in self.stores if any(_breaks(fault, seq) for fault in store.faults)]
+        reached = [store for store in self.stores if store.last >= seq]
+        differing = [store.store for store in reached if any(_differs_at(fault, seq) for fault in store.faults)]
+        agreeing = [store for store in reached if store.store not in (*differing, *own)]
+        if agreeing:
+            return tuple(dict.fromkeys([*own, *differing]))
+        if own:
+            return tuple(own)
+        return (CATALOG,) if len(differing) > 1 else (CATALOG, *differing)
+
+
+def _breaks(fault: Fault, seq: int) -> bool:
+    return fault.seq in (seq, seq + 1) and fault.finding.code not in COMPARED
+
+
+def _differs_at(fault: Fault, seq: int) -> bool:
+    return fault.seq == seq and fault.finding.code in COMPARED
 
 
 def check_ledger(catalog: Catalog, stores: Sequence[Store], *, objects: bool = False) -> LedgerChecked:
@@ -163,6 +201,7 @@ def _ended(reader: _Reader, *, end: int) -> None:
     if check.away is not None:
         return
     try:
+        _check_script(store, reader)
         _check_policies(store, check)
         check_object_lists(store, check.book, reader.admitting)
     except LedgerBroken as error:
@@ -170,7 +209,7 @@ def _ended(reader: _Reader, *, end: int) -> None:
             reader.found(error.seq, error.finding)
     except StorageError as error:
         check.away = error
-    if check.last < end and not check.faults:
+    if check.last < end and not check.wrong:
         lacks = say(
             "The store {store} lacks the events {first} to {last}. The next run that reaches it writes them.",
             store=store.name,
@@ -181,6 +220,20 @@ def _ended(reader: _Reader, *, end: int) -> None:
         reader.found(
             check.last + 1, Finding("ledger-behind", Severity.WARNING, lacks, where, str(end), str(check.last))
         )
+
+
+def _check_script(store: Store, reader: _Reader) -> None:
+    if not reader.check.book:
+        return
+    try:
+        seen = content_digest(store, SCRIPT_KEY)
+    except ObjectNotFound:
+        seen = None
+    expected = hashlib.sha256(script()).hexdigest()
+    if seen != expected:
+        text = say("The script in the store is not the one of this release: it is another release's, or was changed.")
+        where = place(store.name, SCRIPT_KEY)
+        reader.found(None, Finding("ledger-script-differs", Severity.INFO, text, where, expected, seen))
 
 
 def _check_policies(store: Store, check: StoreChecked) -> None:
