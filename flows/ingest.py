@@ -23,7 +23,7 @@ from flows.packaging import (
     identify_formats,
     plan_bag,
 )
-from flows.quarantine import leave_reasons
+from flows.quarantine import reasons_kept
 from flows.steps import Step, each, plain_step
 from flows.tidy import tidy
 from flows.workspace import Workspace
@@ -202,16 +202,16 @@ def _failed(workspace: Workspace, source: str, submission: str, reason: Finding)
 def _rejected(
     workspace: Workspace, source: str, submission: str, findings: Sequence[Finding], history: Sequence[Event]
 ) -> Ingested:
-    reasons = leave_reasons(workspace, source, submission, findings)
-    end = events.event(
-        EventType.QUARANTINE,
-        workspace.clock(),
-        outcome=EventOutcome.FAIL,
-        submission=submission,
-        findings=findings,
-        detail={"source": source, "reasons": reasons.relative_to(workspace.folder).as_posix()},
-    )
-    workspace.catalog.record([*history, end])
+    with reasons_kept(workspace, source, submission, findings) as reasons:
+        end = events.event(
+            EventType.QUARANTINE,
+            workspace.clock(),
+            outcome=EventOutcome.FAIL,
+            submission=submission,
+            findings=findings,
+            detail={"source": source, "reasons": reasons.relative_to(workspace.folder).as_posix()},
+        )
+        workspace.catalog.record([*history, end])
     return Ingested(source, "rejected", findings=tuple(findings))
 
 

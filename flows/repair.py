@@ -1,15 +1,20 @@
-"""Repair: audit a damaged copy again now, bring back what is wrong from a proved copy, and prove it all again."""
+"""Repair: audit a damaged copy again now, bring back what is wrong from a proved copy, and prove it all again.
+
+A repair that was cut off is gone on with, and what it did is told.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from flows.begun import begun, has_begun, tell_cut_off
 from flows.copies import audit_replica, copies_held, store_failed
 from flows.outcomes import Verdict
 from flows.places import donors_for
 from flows.references import versions_named
 from flows.steps import Step, each, plain_step
+from flows.tidy import tidy
 from flows.workspace import Workspace
 from policies.standing import is_damaged
 from preservation import events
@@ -47,11 +52,12 @@ class RepairedReplica:
 
 def repair(workspace: Workspace, references: Sequence[str], *, step: Step = plain_step) -> list[RepairedReplica]:
     """Repair every copy of the AIPs named (of all, when none is) whose damage nothing has answered since."""
+    tidy(workspace)
     damaged = [
         (version, replica.store)
         for version in versions_named(workspace, references)
         for replica in workspace.catalog.replicas(version.identifier, version.version)
-        if is_damaged(replica, now=workspace.clock())
+        if is_damaged(replica, now=workspace.clock()) or has_begun(workspace, version, replica.store)
     ]
     return each(step, _title, _repair_one, damaged, workspace)
 
@@ -75,6 +81,7 @@ def _repair_one(damaged: tuple[AIPVersion, str], workspace: Workspace, step: Ste
 def _repaired(version: AIPVersion, store: str, workspace: Workspace, step: Step, *, lease: Lease) -> RepairedReplica:
     """Audit, mend, audit again; a report holds only so many objects, so a replica with more is mended in rounds."""
     before = step(f"audit {store}", audit_replica, workspace, version, store, Grade.BYTES)
+    tell_cut_off(workspace, version, before)
     if before.outcome is not Outcome.DAMAGED:
         return RepairedReplica(version, store, None, _settled(workspace, version, store, step, before))
     done = Repaired((), (), (), ())
@@ -109,21 +116,21 @@ def _settled(
 
 
 def _mend(workspace: Workspace, version: AIPVersion, before: ReplicaReport) -> Repaired:
-    now = workspace.clock()
     workspace.clear_unfinished(before.store, replica_prefix(version.identifier, version.version))
-    place = f"{version.identifier}/v{version.version}/{before.store}/{now:%Y%m%dT%H%M%S%fZ}"
-    repaired = repair_replica(
-        before.wrong,
-        workspace.erasable_store(before.store),
-        donors_for(workspace, version, but=before.store),
-        identifier=version.identifier,
-        version=version.version,
-        evidence=workspace.evidence / place,
-        spool=workspace.folder / "spool",
-        progress=workspace.progress,
-    )
-    if repaired.gave_up is None or repaired.repaired or repaired.removed or repaired.kept:
-        workspace.catalog.record([events.recovered(version, before.store, repaired, workspace.clock())])
+    with begun(workspace, before) as this:
+        repaired = repair_replica(
+            before.wrong,
+            workspace.erasable_store(before.store),
+            donors_for(workspace, version, but=before.store),
+            identifier=version.identifier,
+            version=version.version,
+            evidence=this.evidence,
+            spool=workspace.folder / "spool",
+            progress=workspace.progress,
+        )
+        if repaired.gave_up is None or repaired.repaired or repaired.removed or repaired.kept:
+            told = events.recovered(version, before.store, repaired, workspace.clock())
+            workspace.catalog.record([replace(told, id=this.event_id)])
     if repaired.gave_up is not None:
         raise repaired.gave_up
     return repaired

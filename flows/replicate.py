@@ -9,6 +9,7 @@ from flows.copies import Copies, make_copies
 from flows.outcomes import Verdict
 from flows.references import versions_named
 from flows.steps import Step, each, plain_step
+from flows.tidy import tidy
 from flows.workspace import Workspace
 from preservation.facts import AIPVersion, Replica
 
@@ -34,6 +35,7 @@ class Replicated:
 
 def replicate(workspace: Workspace, references: Sequence[str], *, step: Step = plain_step) -> list[Replicated]:
     """Fill what is missing, version by version. A store that fails is a finding; the others go on."""
+    tidy(workspace)
     return each(step, _title, _one, versions_named(workspace, references), workspace)
 
 

@@ -1,8 +1,12 @@
-"""Restore: give one AIP version back as a bag in a folder, and judge that bag before saying so."""
+"""Restore: give one AIP version back as a bag in a folder, and judge that bag before saying so.
+
+Cut off after the bag appeared but before that was told, it is told by the next run, once.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.outcomes import Verdict
@@ -13,8 +17,8 @@ from flows.workspace import Workspace
 from preservation import events
 from preservation.bags.check import check_bag
 from preservation.bags.report import BagReport
-from preservation.facts import AIPVersion, EventOutcome, EventType
-from preservation.replicas.restore import Restored, refuse_occupied, restore_bag
+from preservation.facts import AIPVersion, Event, EventOutcome, EventType
+from preservation.replicas.restore import Restored, holds, refuse_occupied, restore_bag, told, untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +54,45 @@ def restore(
     Raises UnknownReference, NoGoodCopy, RestoreFailed, StorageError.
     """
     wanted, destination = version_named(workspace, reference, version), Path(to)
-    refuse_occupied(destination)
-    if store is not None:
-        workspace.require_store(store)
-    restored = step("restore", _fetch, workspace, wanted, destination, store)
+    note = untold(destination)
+    restored = _found_whole(workspace, wanted, destination) if note is not None else None
+    if restored is None or note is None:
+        refuse_occupied(destination)
+        if store is not None:
+            workspace.require_store(store)
+        note = str(uuid.uuid4())  # the event's name is settled before the bag appears, so it can be told only once
+        restored = step("restore", _fetch, workspace, wanted, destination, store, note)
     report = step("check the bag", check_bag, destination, progress=workspace.progress)
-    told = events.event(
-        EventType.DISSEMINATION,
-        workspace.clock(),
-        outcome=EventOutcome.SUCCESS if report.valid else EventOutcome.FAIL,
-        of=wanted,
-        findings=restored.findings,
-        detail={"from": list(restored.places), "files": restored.files, "bytes": restored.bytes},
-    )
-    workspace.catalog.record([told])
+    if not workspace.catalog.has_event(note):
+        workspace.catalog.record([replace(_given(workspace, wanted, restored, report), id=note)])
+    told(destination)
     return RestoredVersion(wanted, restored, report)
 
 
-def _fetch(workspace: Workspace, version: AIPVersion, destination: Path, store: str | None) -> Restored:
+def _given(workspace: Workspace, version: AIPVersion, restored: Restored, report: BagReport) -> Event:
+    return events.event(
+        EventType.DISSEMINATION,
+        workspace.clock(),
+        outcome=EventOutcome.SUCCESS if report.valid else EventOutcome.FAIL,
+        of=version,
+        findings=restored.findings,
+        detail={"from": list(restored.places), "files": restored.files, "bytes": restored.bytes},
+    )
+
+
+def _found_whole(workspace: Workspace, version: AIPVersion, destination: Path) -> Restored | None:
+    """What an earlier run restored and could not tell any more, when it is this version, byte for byte."""
+    workspace.progress.begin("restore", version.object_bytes)
+    objects = workspace.catalog.objects(version.identifier, version.version)
+    return holds(objects, destination, progress=workspace.progress)
+
+
+def _fetch(workspace: Workspace, version: AIPVersion, destination: Path, store: str | None, note: str) -> Restored:
     workspace.progress.begin("restore", version.object_bytes)
     return restore_bag(
         workspace.catalog.objects(version.identifier, version.version),
         donors_for(workspace, version, only=store),
         destination,
         progress=workspace.progress,
+        note=note,
     )

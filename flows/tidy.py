@@ -1,9 +1,12 @@
-"""What dead runs left in the workspace: staging folders, and bags that were written but never admitted."""
+"""What dead runs left in the workspace: staging folders, bags that were written but never admitted or were let go
+only half, reasons of a rejection not told, and leases that nobody else asked for.
+"""
 
 from __future__ import annotations
 
 import shutil
 
+from flows.quarantine import settle
 from flows.workspace import Workspace
 from preservation.packages.submission import sweep
 
@@ -15,6 +18,12 @@ def tidy(workspace: Workspace) -> None:
     (its run is over, or dead and swept) and the catalog does not count on the bag.
     """
     sweep(workspace.staging)
+    settle(workspace)
+    _drop_bags(workspace)
+    workspace.catalog.sweep_leases()
+
+
+def _drop_bags(workspace: Workspace) -> None:
     if not workspace.bags.is_dir():
         return
     # In this order: a run enters its bag into the catalog before its staging folder goes. Asked the other way

@@ -128,6 +128,11 @@ class Catalog:
         """Events in the order they were added."""
         return chain.recorded(self._database, identifier=identifier, submission=submission)
 
+    def has_event(self, event_id: str) -> bool:
+        """Whether an event with this id was added: who settles the id before doing the work tells it only once."""
+        with self._database.reading() as connection:
+            return reading.has_event(connection, event_id)
+
     def verify_chain(self) -> ChainReport:
         """Check every event against the chain; names the first that was edited, deleted, put in or moved."""
         return chain.verify(self._database)
@@ -181,6 +186,10 @@ class Catalog:
     ) -> AbstractContextManager[Lease]:
         """Hold the lease on a key; waits `wait` seconds, then raises LeaseHeld, which says who has it."""
         return leases.held(self._database, key, owner=owner, now=now, wait=wait)
+
+    def sweep_leases(self) -> int:
+        """Remove the leases of processes of this machine that are dead; returns how many."""
+        return leases.sweep(self._database)
 
     def save_capabilities(self, store: str, probed: Capabilities, at: datetime) -> None:
         """Keep what a store was seen to do."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, or_, select, tuple_
 from preservation.catalog.errors import AmbiguousReference
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database
-from preservation.catalog.schema import aips, evidence, formats, holdings, objects, replicas, versions
+from preservation.catalog.schema import aips, events, evidence, formats, holdings, objects, replicas, versions
 from preservation.errors import CatalogError
 from preservation.facts import (
     AIPVersion,
@@ -137,6 +137,11 @@ def all_versions(database: Database, *, collection: str | None, newest_only: boo
         database, lambda last: query.where(versions.c.id > (last.id if last else 0)).order_by(versions.c.id)
     ):
         yield _version(row)
+
+
+def has_event(connection: Connection, event_id: str) -> bool:
+    """Whether an event with this id was added."""
+    return connection.execute(select(events.c.seq).where(events.c.id == event_id)).first() is not None
 
 
 def staged_bags(connection: Connection) -> list[str]:

@@ -81,7 +81,7 @@ def restore_bag(
         if destination.exists():
             destination.rmdir()
         bag.rename(destination)
-        os.sync()  # the name too, before anybody says that the bag is there
+        _sync_names(destination.parent)  # before anybody says that the bag is there
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -123,6 +123,14 @@ def holds(objects: Iterable[ObjectFact], folder: Path, *, progress: Progress) ->
 
 def _partial(destination: Path) -> Path:
     return destination.with_name(f".{destination.name}.vankho-unfinished")  # a name that nobody else gives
+
+
+def _sync_names(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def refuse_occupied(destination: Path) -> None:

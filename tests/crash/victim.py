@@ -1,0 +1,69 @@
+"""A process that runs one command and may die on the way: `python -m tests.crash.victim REQUEST`.
+
+The request is JSON: workspace, flow, parameters, kill_at (the point to die at, or null), broken (what to break in the
+product beforehand, to see that the comparison finds it). Prints one JSON line: the answer, or the label of the
+point where it died. The zygote runs the same in a fork of itself, which saves the second that imports take.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.run import carry_out
+from flows.workspace import open_workspace
+from tests.crash.points import Points
+
+Request = dict[str, Any]
+
+FLOWS = {
+    "ingest": "flows.ingest",
+    "ingest_batch": "flows.ingest",
+    "replicate": "flows.replicate",
+    "audit": "flows.audit",
+    "repair": "flows.repair",
+    "restore": "flows.restore",
+}
+
+
+def run(request: Request, say: Callable[[dict[str, Any]], None]) -> None:
+    """Carry out the request as the command does; `say` gets what is to be told."""
+    if request.get("broken"):
+        from tests.crash.broken import BREAKS
+
+        BREAKS[request["broken"]]()
+    points = Points(request.get("kill_at"), lambda label: say({"died": label, "points": points.count}))
+    flow = request["flow"]
+    body = getattr(importlib.import_module(FLOWS[flow]), flow)
+    try:
+        points.watch()
+        with open_workspace(Path(request["workspace"]), progress=points) as workspace:
+            done = carry_out(workspace, body, step=points.step, **request["parameters"])
+        points.counting = False
+        say({"answer": _answers(done), "points": points.count})
+    except Exception as error:
+        points.counting = False
+        say({"raised": type(error).__name__, "text": str(error), "points": points.count})
+
+
+def _answers(done: Any) -> list[dict[str, Any]]:
+    endings: Sequence[Any] = done if isinstance(done, list) else [done]
+    return [
+        {"word": each.word, "verdict": int(each.verdict), "codes": [f.code for f in getattr(each, "findings", ())]}
+        for each in endings
+    ]
+
+
+def tell(answer: dict[str, Any]) -> None:
+    """One line on standard output."""
+    os.write(1, json.dumps(answer).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    os.environ["PREFECT_API_URL"] = "http://127.0.0.1:9/api"  # nobody is there
+    run(json.loads(sys.argv[1]), tell)
