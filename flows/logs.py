@@ -93,3 +93,6 @@ def _write_to(file: Path) -> None:
     handler.setFormatter(_JsonLines())
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
+    logging.getLogger("sqlalchemy").setLevel(
+        logging.INFO
+    )  # it quiets itself; DEBUG would be every row of the catalog

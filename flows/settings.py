@@ -134,8 +134,8 @@ def read_settings(workspace: Path) -> Settings:
 
 
 def holds_credentials(address: str) -> bool:
-    """Whether an address names a user or a password, as https://user:password@host does."""
-    return "@" in address.partition("://")[2].partition("/")[0]
+    """Whether an address may name a user or a password, as https://user:password@host does; / may be part of one."""
+    return "@" in address.partition("://")[2]
 
 
 def _keep_secrets(settings: Settings, file: Path) -> None:

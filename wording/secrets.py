@@ -7,6 +7,7 @@ files, digests or anything else that is recorded: a password that is also a file
 from __future__ import annotations
 
 import base64
+import json
 import re
 from urllib.parse import quote, quote_plus
 
@@ -24,7 +25,7 @@ _SHAPES = tuple(
         r"(Signature[=:]\s*)[0-9a-f]{40,}",
         r"(X-Amz-(?:Security-Token|Credential|Signature)['\"]?\s*[:=]\s*b?['\"]?)[^'\",\s&]+",
         r"(Authorization['\"]?\s*[:=,]\s*b?['\"]?(?:Basic|Bearer)\s+)[^'\",\s]+",
-        r"(://[^/\s:@'\"]*:)[^/\s@'\"]+(?=@)",
+        r"(://[^/\s:@'\"]*:)[^\s@'\"]+(?=@)",
     )
 )
 
@@ -33,8 +34,10 @@ def keep_secret(*values: str | None) -> None:
     """From now on these are hidden, in every form in which they travel: as they are, in an address, in base64."""
     for value in values:
         if value and len(value) >= _SHORTEST:
-            _known.update({value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1]})
-            _known.add(base64.b64encode(value.encode()).decode("ascii"))
+            _known.update({value, quote(value), quote(value, safe=""), quote_plus(value)})
+            _known.update({repr(value)[1:-1], repr(value.encode())[2:-1], json.dumps(value)[1:-1]})
+            encoded = value.encode()
+            _known.update(way(encoded).decode("ascii") for way in (base64.b64encode, base64.urlsafe_b64encode))
 
 
 def veiled(text: str) -> str:
