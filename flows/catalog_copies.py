@@ -21,7 +21,7 @@ from preservation.catalog.catalog import Catalog
 from preservation.catalog.difference import Difference
 from preservation.catalog.renewal import in_place_of, shown_address, stands
 from preservation.catalog.replay import Admission, Replayed
-from preservation.errors import CatalogError
+from preservation.errors import CatalogError, UsageError
 from preservation.facts import EventOutcome, EventType
 from preservation.findings import Finding, Severity
 from preservation.ledger.admissions import read_admissions
@@ -167,16 +167,24 @@ def _refuse_older(workspace: Workspace, source: str, kept: Kept | None) -> None:
 
 
 def made_from(
-    workspace: Workspace, store: Store, kept: Kept | None, *, replace: bool, looked_through: Store | None
+    workspace: Workspace,
+    store: Store,
+    kept: Kept | None,
+    *,
+    replace: bool,
+    looked_through: Store | None,
+    tell: bool = True,
 ) -> Rebuilt:
-    """The catalog from that history (none: from the bags alone), then what it does not tell counted again."""
+    """The catalog from that history (none: from the bags alone), then what it does not tell counted again, and told
+    by an event. Without `tell` nothing is added: later events of a store must still follow.
+    """
     url, base = workspace.settings.catalog.url, workspace.folder
     shown = shown_address(url, base=base)
     if replace or not stands(url, base=base):
         made = _made_anew(workspace, store, kept, shown)
     else:
         made = _brought_up_to_date(workspace, store, kept, shown)
-    if made.outcome == "differs":
+    if made.outcome == "differs" or not tell:
         return made
     counted = count_again(workspace, looked_through)
     policies, findings = bring_back(workspace, store, kept.end if kept is not None else None)
@@ -285,3 +293,30 @@ def _pushed(workspace: Workspace) -> tuple[Finding, ...]:
     except LedgerRefused as error:
         return (dataclasses.replace(error.finding, severity=Severity.WARNING),)
     return ()
+
+
+def compare(workspace: Workspace, *, store: str) -> tuple[Difference, int]:
+    """(The difference between the store's ledger and the catalog, events that the ledger lacks yet). Changes nothing.
+
+    Raises UsageError when there is no ledger, CatalogError when there is no catalog, LedgerBroken, StorageError.
+    """
+    place = workspace.bare_store(store)
+    require_catalog(workspace)
+    kept = kept_history(workspace, place)
+    if kept is None:
+        raise UsageError(
+            say("Store {store} keeps no ledger.", store=store),
+            where=store,
+            next_step=say("The next run that writes leaves one there."),
+        )
+    return _compared(workspace.catalog, kept), max(0, workspace.catalog.head()[0] - kept.end.last)
+
+
+def require_catalog(workspace: Workspace) -> None:
+    """Raise CatalogError where no catalog stands: asking about it must not make one."""
+    if not stands(workspace.settings.catalog.url, base=workspace.folder):
+        raise CatalogError(
+            say("There is no catalog at the address of the settings."),
+            where=shown_address(workspace.settings.catalog.url, base=workspace.folder),
+            next_step=say("If it was lost, bring it back: `vankho catalog rebuild --from STORE`."),
+        )
