@@ -52,7 +52,7 @@ class BagReport:
 
 def shown(text: str) -> str:
     """What was seen, cut to what a finding can quote."""
-    return text if len(text) <= _LONGEST_SEEN else text[: _LONGEST_SEEN - 1] + "…"
+    return (text if len(text) <= _LONGEST_SEEN else text[: _LONGEST_SEEN - 1] + "…") or NOTHING
 
 
 class Notes:
