@@ -225,11 +225,13 @@ def _brought_up_to_date(workspace: Workspace, store: Store, kept: Kept | None, s
             seen=sound.finding.seen,
             next_step=REPLACE,
         )
+    was_empty = catalog.head()[0] == 0
     replayed = _replayed(catalog, kept)
     if replayed.ahead:
         return Rebuilt(store.name, shown, "whole-already", replayed, kept.end.book)
     difference = _compared(catalog, kept)
-    word = "differs" if difference.total else "brought-up-to-date" if replayed.events else "whole-already"
+    word = "made-anew" if was_empty else "brought-up-to-date" if replayed.events else "whole-already"
+    word = "differs" if difference.total else word
     return Rebuilt(store.name, shown, word, replayed, kept.end.book, difference=difference)
 
 

@@ -25,10 +25,12 @@ from policies.model import Policy
 from policies.replication import StoreFacts
 from preservation.catalog.catalog import Catalog, open_catalog
 from preservation.catalog.leases import Lease
+from preservation.catalog.renewal import shown_address, stands
 from preservation.errors import UsageError
 from preservation.facts import FileFact
-from preservation.findings import Finding
+from preservation.findings import Finding, Severity
 from preservation.formats.identify import Identifier
+from preservation.ledger.guard import LedgerRefused
 from preservation.progress import Progress, Silent
 from storage_adapters.errors import StorageDenied, StorageError
 from storage_adapters.opening import LocalSettings, S3Settings, open_for_check, open_store
@@ -55,8 +57,17 @@ class Workspace:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The catalog, opened at first use."""
+        """The catalog, opened at first use. Raises CatalogError when it is gone though a store tells of one."""
+        if not stands(self.settings.catalog.url, base=self.folder):
+            self._refuse_lost()
         return open_catalog(self.settings.catalog.url, base=self.folder)
+
+    def _refuse_lost(self) -> None:
+        """A new catalog is made for new stores only; a store on a disk is looked into, others are asked by runs."""
+        for name, settings in self.settings.stores.items():
+            ledger = self.folder / settings.path / "ledger" if isinstance(settings, LocalStoreSettings) else None
+            if ledger is not None and ledger.is_dir():
+                raise CatalogLost(name, shown_address(self.settings.catalog.url, base=self.folder))
 
     @property
     def staging(self) -> Path:
@@ -167,6 +178,21 @@ class Workspace:
             self.identifier.close()
         if "catalog" in self.__dict__:
             self.catalog.close()
+
+
+class CatalogLost(LedgerRefused):
+    """No catalog stands at the address of the settings, but a store tells of one. None is made."""
+
+    def __init__(self, store: str, place: str) -> None:
+        message = say(
+            "There is no catalog at the address of the settings, but store {store} tells of one.", store=store
+        )
+        super().__init__(Finding("ledger-other-catalog", Severity.ERROR, message, place), store)
+        self.next_step = say(
+            "If the address is wrong, correct it in vankho.toml. If the catalog was lost, bring it back: "
+            "`vankho catalog rebuild --from {store}`.",
+            store=store,
+        )
 
 
 @contextmanager
