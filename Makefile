@@ -11,7 +11,7 @@ SEED ?=
 RUNS ?=
 DRAW = $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-.PHONY: help demo test conformance hostile faults crash damage bench-wait lint types imports messages install install-dev clean
+.PHONY: help demo test conformance hostile faults crash damage mutation bench-wait lint types imports messages install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
@@ -64,6 +64,16 @@ crash: $(BIN)/.installed-dev
 
 damage: $(BIN)/.installed-dev
 	$(BIN)/python -m tests.damage.table $(DRAW)
+
+# mutmut and what only it needs; the rest it finds in our environment.
+.venv-mutation/.installed: tests/mutation/constraints.txt
+	$(PYTHON) -m venv .venv-mutation
+	.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+# Breaks the checking code on purpose; docs/explanation/mutation.md says what survives and why.
+mutation: $(BIN)/.installed-dev .venv-mutation/.installed
+	$(BIN)/python -m tests.mutation.table
 
 bench-wait: $(BIN)/.installed
 	$(BIN)/python -m bench.prefect_wait

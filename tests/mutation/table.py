@@ -124,6 +124,7 @@ def _copy_checkout(folder: Path) -> None:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
+        (folder / "mutants" / name).unlink(missing_ok=True)  # mutmut copies what is not there
 
 
 def _configuration(group: Group) -> str:
