@@ -1,24 +1,30 @@
 """Audit: prove copies that are already there, at the grade asked for, and record every answer.
 
-A copy found damaged is a successful audit with a report. A store that is away makes its copies unreadable,
-never damaged, and is asked only once.
+A copy found damaged is a successful audit with a report. A store that is away makes its copies unreadable, never
+damaged, and is asked only once; a copy that cannot be read in a store that answers hides no other copy there.
+Memory is a few lines for each copy, however much of them is damaged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from flows.copies import audit_replica, store_failed
+from flows.copies import CopyInUse, audit_replica, is_there, store_failed
+from flows.failures import as_finding
 from flows.outcomes import Verdict
 from flows.references import versions_named
 from flows.steps import Step, plain_step
 from flows.workspace import Workspace
 from preservation import events
 from preservation.facts import AIPVersion, Grade, Outcome
-from preservation.findings import Finding
+from preservation.findings import Finding, Severity
 from preservation.replicas.verify import NO_CHECKSUM, ReplicaReport
-from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable
+from storage_adapters.errors import StorageError
+from wording import say
+
+FINDINGS_TOLD = 10_000  # of one store in one run; after that ...
+FINDINGS_LEAST = 5  # ... so many of each copy, and how many more there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +79,34 @@ def audit(
 def _audit_store(workspace: Workspace, store: str, versions: Sequence[AIPVersion], grade: Grade) -> list[Audited]:
     done: list[Audited] = []
     away: Finding | None = None
+    room = FINDINGS_TOLD
     for version in versions:
         if away is None:
             try:
-                done.append(Audited(plain_step(store, audit_replica, workspace, version, store, grade)))
+                report = plain_step(store, audit_replica, workspace, version, store, grade)
+                done.append(Audited(_told(report, max(room, FINDINGS_LEAST))))
+                room -= len(report.findings)
                 continue
             except StorageError as error:
-                reason = store_failed(store, error)
-                away = reason if isinstance(error, StorageUnavailable | StorageDenied) else None
-        else:
-            reason = away
-        workspace.catalog.record([events.not_checked(version, store, grade, reason, workspace.clock())])
-        done.append(Audited(_unreadable(version, store, grade, reason), reason))
+                reason = as_finding(error) if isinstance(error, CopyInUse) else store_failed(store, error)
+                away = None if is_there(workspace, store) else reason
+        workspace.catalog.record([events.not_checked(version, store, grade, away or reason, workspace.clock())])
+        done.append(Audited(_unreadable(version, store, grade, away or reason), away))
     return done
+
+
+def _told(report: ReplicaReport, room: int) -> ReplicaReport:
+    """The report as it is kept until the end of the run: no objects, and of the findings what there is room for."""
+    if len(report.findings) <= room:
+        return replace(report, wrong=())
+    more = Finding(
+        "more-findings",
+        Severity.INFO,
+        say(
+            "{count} more findings of this copy are not told here; audit it alone.", count=len(report.findings) - room
+        ),
+    )
+    return replace(report, wrong=(), findings=(*report.findings[:room], more))
 
 
 def _unreadable(version: AIPVersion, store: str, grade: Grade, reason: Finding) -> ReplicaReport:

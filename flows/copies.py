@@ -210,7 +210,7 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
                 progress=workspace.progress,
             )
         except (StorageUnavailable, StorageDenied) as error:
-            if _is_there(workspace, donor.name):
+            if donor.name == WORKSPACE or is_there(workspace, donor.name):
                 raise  # it is the target that is away, and no other donor helps
             away = error
         except (ObjectDamaged, ObjectNotFound, FileNotFoundError) as error:
@@ -218,10 +218,11 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
     raise away or NoDonor(version, decayed)
 
 
-def _is_there(workspace: Workspace, donor: str) -> bool:
+def is_there(workspace: Workspace, store: str) -> bool:
+    """Whether the store can be opened and answers, so that what failed is a matter of one copy."""
     try:
-        return donor == WORKSPACE or answers(workspace.store(donor))
-    except StorageError:  # it cannot even be opened
+        return answers(workspace.store(store))
+    except StorageError:
         return False
 
 

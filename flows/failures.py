@@ -6,6 +6,7 @@ import errno
 
 from preservation.errors import CatalogError, FixityError
 from preservation.findings import Finding, Severity
+from preservation.replicas.repair import RepairFailed
 from storage_adapters.errors import StorageDenied, StorageError, StorageFull, StorageUnavailable
 from wording import Explained, Message, say
 from wording.secrets import veiled
@@ -14,6 +15,7 @@ _CODES: tuple[tuple[type[Explained], str], ...] = (
     (StorageFull, "store-full"),
     (StorageDenied, "store-denied"),
     (StorageUnavailable, "store-unavailable"),
+    (RepairFailed, "repair-failed"),
     (StorageError, "store-failed"),
     (FixityError, "bytes-changed"),
     (CatalogError, "catalog-failed"),

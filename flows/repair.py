@@ -1,12 +1,14 @@
 """Repair: audit a damaged copy again now, bring back what is wrong from a proved copy, and prove it all again.
 
-A repair that was cut off is gone on with, and what it did is told.
+A repair that was cut off is gone on with, and what it did is told. A store that spoils what is put into it is left
+alone for the rest of the run: a person must look at it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flows.begun import begun, has_begun, tell_cut_off
 from flows.copies import audit_replica, copies_held, store_failed
@@ -20,11 +22,13 @@ from policies.standing import is_damaged
 from preservation import events
 from preservation.catalog.leases import Lease
 from preservation.facts import AIPVersion, Grade, Outcome
-from preservation.findings import Finding
+from preservation.findings import Finding, Severity
+from preservation.replicas.donors import DONOR_AWAY
 from preservation.replicas.layout import replica_prefix
-from preservation.replicas.repair import Repaired, repair_replica
+from preservation.replicas.repair import Repaired, RepairFailed, repair_replica
 from preservation.replicas.verify import FINDINGS_KEPT, ReplicaReport
 from storage_adapters.errors import StorageError
+from wording import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,12 @@ class RepairedReplica:
 
     @property
     def verdict(self) -> Verdict:
-        """Intact at the end is well; damage that is left is found; a store that gave up has failed."""
+        """Intact at the end is well; damage that is left is found; a store that gave up has failed, and so has a
+        place that did not answer though it may hold a good copy.
+        """
         if self.after is None or self.after.outcome is Outcome.UNREADABLE:
+            return Verdict.FAILED
+        if any(finding.code == DONOR_AWAY for finding in self.findings):
             return Verdict.FAILED
         return Verdict.WELL if self.after.outcome is Outcome.INTACT else Verdict.FOUND
 
@@ -59,7 +67,8 @@ def repair(workspace: Workspace, references: Sequence[str], *, step: Step = plai
         for replica in workspace.catalog.replicas(version.identifier, version.version)
         if is_damaged(replica, now=workspace.clock()) or has_begun(workspace, version, replica.store)
     ]
-    return each(step, _title, _repair_one, damaged, workspace)
+    spoiling: set[str] = set()  # stores
+    return each(step, _title, partial(_repair_one, spoiling=spoiling), damaged, workspace)
 
 
 def _title(damaged: tuple[AIPVersion, str]) -> str:
@@ -67,15 +76,32 @@ def _title(damaged: tuple[AIPVersion, str]) -> str:
     return f"repair {version.identifier} v{version.version} in {store}"
 
 
-def _repair_one(damaged: tuple[AIPVersion, str], workspace: Workspace, step: Step) -> RepairedReplica:
+def _repair_one(
+    damaged: tuple[AIPVersion, str], workspace: Workspace, step: Step, *, spoiling: set[str]
+) -> RepairedReplica:
     version, store = damaged
+    if store in spoiling:
+        return RepairedReplica(version, store, None, None, (_not_tried(store),))
     with copies_held(workspace, version) as (now, lease):
         try:
             return _repaired(now, store, workspace, step, lease=lease)
         except (StorageError, OSError) as error:
+            if isinstance(error, RepairFailed):
+                spoiling.add(store)
             reason = store_failed(store, error)
             workspace.catalog.record([events.not_recovered(now, store, reason, workspace.clock())])
             return RepairedReplica(now, store, None, None, (reason,))
+
+
+def _not_tried(store: str) -> Finding:
+    return Finding(
+        "store-set-aside",
+        Severity.ERROR,
+        say(
+            "Not repaired: store {store} has just spoiled what was put into it, so nothing more was written there.",
+            store=store,
+        ),
+    )
 
 
 def _repaired(version: AIPVersion, store: str, workspace: Workspace, step: Step, *, lease: Lease) -> RepairedReplica:

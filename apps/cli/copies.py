@@ -19,6 +19,7 @@ from wording import say
 if TYPE_CHECKING:
     from flows.audit import Audited
     from flows.repair import RepairedReplica
+    from preservation.findings import Finding
     from preservation.replicas.verify import ReplicaReport
 
 References = Annotated[
@@ -162,6 +163,7 @@ def mend(session: Session, references: References = None) -> Answer:
     lines: list[Line] = [] if done else [say("No copy is known to be damaged.")]
     for each in done:
         lines += _repair_lines(each, session.language)
+    lines += _what_repair_leaves(done)
     return Answer([_repair_json(each, session.language) for each in done], lines, worst_of(done))
 
 
@@ -174,7 +176,33 @@ def _repair_lines(each: RepairedReplica, language: str) -> list[Line]:
         ]
         lines += [say("  {path} taken out; it did not belong there", path=path) for path in each.repaired.removed]
         lines += [say("  what was there is kept in {file}", file=file) for file in each.repaired.kept]
-    return lines + shapes.finding_lines(each.findings, language)
+    return lines + shapes.finding_lines(_left(each), language)
+
+
+def _left(each: RepairedReplica) -> tuple[Finding, ...]:
+    """What could not be done, then what the last audit still saw of other objects."""
+    if each.after is None or each.after.outcome is Outcome.INTACT:
+        return each.findings
+    told = {finding.path for finding in each.findings}
+    return (*each.findings, *(finding for finding in each.after.findings if finding.path not in told))
+
+
+def _what_repair_leaves(done: list[RepairedReplica]) -> list[Line]:
+    codes = {finding.code for each in done for finding in each.findings}
+    lines: list[Line] = []
+    if "no-good-copy" in codes:
+        lines.append(
+            say(
+                "LOST AS FAR AS VANKHO CAN SEE: of the files named above no good copy is left in any place it knows. "
+                "Nothing was changed there. Call the person who answers for the collection; look for other copies "
+                "(the producer, old disks, what is kept in the folder evidence) before anything is deleted."
+            )
+        )
+    if codes & {"repair-failed", "store-set-aside"}:
+        lines.append(
+            say("Call a person: a store spoils what is put into it. Have it looked at before more is written there.")
+        )
+    return lines
 
 
 def _repair_json(each: RepairedReplica, language: str) -> dict[str, Any]:
@@ -188,7 +216,7 @@ def _repair_json(each: RepairedReplica, language: str) -> dict[str, Any]:
         "removed": list(done.removed) if done else [],
         "kept": [str(file) for file in done.kept] if done else [],
         "after": each.after.outcome.value if each.after else None,
-        "findings": shapes.findings_json(each.findings, language),
+        "findings": shapes.findings_json(_left(each), language),
     }
 
 

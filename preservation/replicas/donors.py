@@ -21,6 +21,7 @@ from storage_adapters.errors import ObjectNotFound, StorageError, StorageUnavail
 from storage_adapters.store import Reader
 from wording import say
 
+DONOR_AWAY = "donor-away"
 READS = 2  # of a donor that gave wrong bytes: the way to it may be at fault
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 
@@ -126,7 +127,7 @@ def _no_donor(fact: ObjectFact, asked: list[str]) -> Finding:
 
 def _not_answered(fact: ObjectFact, silent: list[str]) -> Finding:
     return Finding(
-        "donor-away",
+        DONOR_AWAY,
         Severity.ERROR,
         say(
             "No good copy of {path} could be read, but {places} did not answer and may hold one. See that it can be "

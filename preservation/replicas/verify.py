@@ -131,12 +131,10 @@ class _Seen:
         return Outcome.INTACT
 
     def told(self, store: Store, *, identifier: str, version: int, grade: Grade) -> ReplicaReport:
-        findings = list(self.findings)
-        if self.not_listed is not None:
-            findings.append(self.not_listed)
+        of_all = [self.not_listed] if self.not_listed is not None else []
         if self.without_checksum:
             recorded = sum(self.counts.values()) - self.counts["unexpected"]
-            findings.append(reports.no_checksum(store, self.without_checksum, recorded))
+            of_all.append(reports.no_checksum(store, self.without_checksum, recorded))
         return ReplicaReport(
             identifier=identifier,
             version=version,
@@ -145,6 +143,6 @@ class _Seen:
             outcome=self.outcome,
             counts=dict(self.counts),
             bytes_read=self.bytes_read,
-            findings=tuple(findings),
+            findings=(*of_all, *self.findings),
             wrong=tuple(self.wrong),
         )
