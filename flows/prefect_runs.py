@@ -34,6 +34,7 @@ from flows.replicate import replicate
 from flows.restore import restore
 from flows.steps import RETRY_DELAYS
 from flows.workspace import Workspace, open_workspace
+from preservation.findings import Finding
 from storage_adapters.errors import StorageUnavailable
 
 SENDING_OFF = 2.0  # seconds to wait for Prefect's queues
@@ -131,16 +132,23 @@ def _workspace(folder: str) -> Iterator[Workspace]:
             yield workspace
 
 
-def _concluded(workspace: Workspace, answer: Ending | Sequence[Ending]) -> State[Any]:
+def _carried(workspace: Workspace, body: Callable[..., Any], *args: Any, **parameters: Any) -> State[Any]:  # noqa: ANN401
+    """Run the body between guard and push of the ledger, its steps as tasks."""
+    earlier = len(workspace.notices)
+    answer = in_ledger(workspace, body, *args, **parameters, step=task_step)
+    return _concluded(answer, workspace.notices[earlier:])
+
+
+def _concluded(answer: Ending | Sequence[Ending], notices: Sequence[Finding]) -> State[Any]:
     """The state that a person reads: well, found (with the word for what), or failed. No outcome is hidden, and no
-    notice: with the code and the place of it.
+    notice: its code and its place stand behind the words.
     """
     caller = _CALLER.get()
     if caller is not None:
         caller.answers.append(answer)
     endings: Sequence[Ending] = answer if isinstance(answer, Sequence) else [answer]
     words = ", ".join(sorted({ending.word for ending in endings})) or "nothing to do"
-    words = "; ".join([words, *(f"{notice.code}: {notice.path}" for notice in workspace.notices)])
+    words = "; ".join([words, *(f"{notice.code}: {notice.path}" for notice in notices)])
     match worst_of(endings):
         case Verdict.WELL:
             return Completed(message=words)
@@ -161,9 +169,7 @@ async def ingest_flow(
 ) -> State[Any]:
     """One package, from where it was delivered to proved copies."""
     with _opened(workspace) as opened:
-        return _concluded(
-            opened, in_ledger(opened, ingest, source, policy=policy, collection=collection, step=task_step)
-        )
+        return _carried(opened, ingest, source, policy=policy, collection=collection)
 
 
 @flow(name="ingest batch", flow_run_name=_of_how_many)
@@ -172,16 +178,14 @@ async def ingest_batch_flow(
 ) -> State[Any]:
     """Many packages; each a step of its own."""
     with _opened(workspace) as opened:
-        return _concluded(
-            opened, in_ledger(opened, ingest_batch, sources, policy=policy, collection=collection, step=task_step)
-        )
+        return _carried(opened, ingest_batch, sources, policy=policy, collection=collection)
 
 
 @flow(name="replicate", flow_run_name="replicate")
 async def replicate_flow(workspace: str, references: list[str]) -> State[Any]:
     """The copies that are missing or not yet proved."""
     with _opened(workspace) as opened:
-        return _concluded(opened, in_ledger(opened, replicate, references, step=task_step))
+        return _carried(opened, replicate, references)
 
 
 @flow(name="audit", flow_run_name="audit {evidence}")
@@ -190,23 +194,21 @@ async def audit_flow(
 ) -> State[Any]:
     """Proof of the copies that are there; of all AIPs when none is named."""
     with _opened(workspace) as opened:
-        return _concluded(
-            opened, in_ledger(opened, audit, references or [], store=store, evidence=evidence, step=task_step)
-        )
+        return _carried(opened, audit, references or [], store=store, evidence=evidence)
 
 
 @flow(name="repair", flow_run_name="repair")
 async def repair_flow(workspace: str, references: list[str] | None = None) -> State[Any]:
     """Damaged copies brought back from proved ones."""
     with _opened(workspace) as opened:
-        return _concluded(opened, in_ledger(opened, repair, references or [], step=task_step))
+        return _carried(opened, repair, references or [])
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
 async def reconcile_flow(workspace: str, store: str | None = None) -> State[Any]:
     """Catalog against stores, both directions."""
     with _opened(workspace) as opened:
-        return _concluded(opened, in_ledger(opened, reconcile, store=store, step=task_step))
+        return _carried(opened, reconcile, store=store)
 
 
 @flow(name="restore", flow_run_name="restore {reference}")
@@ -215,9 +217,7 @@ async def restore_flow(
 ) -> State[Any]:
     """One AIP version given back as a bag."""
     with _opened(workspace) as opened:
-        return _concluded(
-            opened, in_ledger(opened, restore, reference, to=to, store=store, version=version, step=task_step)
-        )
+        return _carried(opened, restore, reference, to=to, store=store, version=version)
 
 
 _FLOWS: dict[str, Callable[..., Any]] = {
