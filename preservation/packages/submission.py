@@ -58,7 +58,7 @@ def release(submission: Submission) -> None:
         os.close(submission.lock)  # what could not be removed is swept once nobody holds it
 
 
-def sweep(staging: Path) -> list[str]:
+def sweep(staging: Path, *, only_look: bool = False) -> list[str]:
     """Remove the staging folders whose owner is dead; returns their ids, sorted. A living owner's is untouched."""
     if not staging.is_dir():
         return []
@@ -66,7 +66,8 @@ def sweep(staging: Path) -> list[str]:
     with _guarded(staging):
         for folder in sorted(staging.iterdir()):
             if folder.is_dir() and not folder.is_symlink() and _is_free(folder / "lock"):
-                shutil.rmtree(folder)
+                if not only_look:
+                    shutil.rmtree(folder)
                 swept.append(folder.name)
     return swept
 
