@@ -5,6 +5,8 @@ only half, reasons of a rejection not told, and leases that nobody else asked fo
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
+from pathlib import Path
 
 from flows.quarantine import settle
 from flows.workspace import Workspace
@@ -19,17 +21,20 @@ def tidy(workspace: Workspace) -> None:
     """
     sweep(workspace.staging)
     settle(workspace)
-    _drop_bags(workspace)
+    for bag in dead_bags(workspace):
+        shutil.rmtree(bag, ignore_errors=True)  # another run may be tidying too
     workspace.catalog.sweep_leases()
 
 
-def _drop_bags(workspace: Workspace) -> None:
+def dead_bags(workspace: Workspace, *, swept: Collection[str] = ()) -> list[Path]:
+    """The bags of runs that are over or dead on which the catalog does not count; `swept` are submissions whose
+    staging folders are to be taken for gone.
+    """
     if not workspace.bags.is_dir():
-        return
+        return []
     # In this order: a run enters its bag into the catalog before its staging folder goes. Asked the other way
     # round, the catalog could not know yet of a bag whose run ends while we look.
-    over = [bag for bag in workspace.bags.iterdir() if not (workspace.staging / bag.name).exists()]
+    bags = list(workspace.bags.iterdir())
+    over = [bag for bag in bags if bag.name in swept or not (workspace.staging / bag.name).exists()]
     counted_on = set(workspace.catalog.staged()) if over else set()
-    for bag in over:
-        if f"bags/{bag.name}" not in counted_on:
-            shutil.rmtree(bag, ignore_errors=True)  # another run may be tidying too
+    return [bag for bag in over if f"bags/{bag.name}" not in counted_on]

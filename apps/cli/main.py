@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from apps.cli import catalog, copies, demo, ingesting, ledger, rules, screen, viewing
+from apps.cli import catalog, copies, demo, ingesting, ledger, rules, screen, tidying, viewing
 from apps.cli.command import INTERRUPTED, Common, JsonOption, LanguageOption, WorkspaceOption
 from apps.cli.help import in_language
 from apps.cli.usage import explained
@@ -32,6 +32,7 @@ def build() -> typer.Typer:
     ingesting.register(app)
     viewing.register(app)
     copies.register(app)
+    tidying.register(app)
     rules.register(app)
     ledger.register(app)
     catalog.register(app)
