@@ -1,0 +1,126 @@
+"""One round of the lab: damage, audit at a weak grade and by reading, repair, compare with what was."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from apps.cli import copies as commands
+from preservation.facts import Grade
+from tests.damage import oracle
+from tests.damage.hands import OnDisk
+from tests.damage.kinds import files_below
+from tests.damage.lab import Copy, Damage, Library, ask, audited, do_damage, prefix_of
+
+Result = tuple[str, str, str | None]  # family, case, why it failed
+
+
+def play(library: Library, seed: int) -> Iterator[Result]:
+    """One round from its seed; a result for each damaged replica and grade, and for each repaired replica."""
+    rng = random.Random(seed)  # noqa: S311 - a draw, no secret
+    library.as_it_was()
+    damage = do_damage(library, rng)
+    for grade in (rng.choice([Grade.PRESENCE, Grade.PROVIDER]), Grade.BYTES):
+        yield from _noted(audited(library, damage, grade), damage, grade.value, seed)
+    if any(damage.unreadable.values()):  # the cable is plugged in again
+        yield from _noted(audited(library, damage, Grade.BYTES, through=False), damage, "bytes", seed, only="unreadable")
+    yield from _repaired(library, damage, seed)
+
+
+def _noted(
+    faults: Mapping[Copy, str | None], damage: Damage, grade: str, seed: int, *, only: str | None = None
+) -> Iterator[Result]:
+    for copy, fault in faults.items():
+        kind = damage.kinds.get(copy, "undamaged")
+        if fault is not None or (kind != "undamaged" and only in (None, kind)):
+            yield f"{kind} / {grade}", f"seed {seed}, {_name(copy)}", fault
+
+
+def _repaired(library: Library, damage: Damage, seed: int) -> Iterator[Result]:
+    before = {copy: _files(library, copy) for copy in library.copies}
+    lost = {
+        (*version, path)
+        for version, was in library.was.items()
+        for path in was
+        if not oracle.recoverable(path, was, [before[*version, store] for store in library.hands])
+    }
+    said, text, code = ask(commands.mend, library)
+    if any(each["after"] != "intact" for each in said):  # what one copy lacked, another found under another name
+        said, text, code = ask(commands.mend, library)
+    wrong = {copy for copy in library.copies if before[copy] != library.was[copy[:2]]}
+    kept = _evidence(library.house.evidence_folder)
+    for copy in sorted(wrong):
+        fault = _fault(library, copy, before[copy], lost, kept.get(copy, set()))
+        yield f"repair of {damage.kinds.get(copy, 'undamaged')}", f"seed {seed}, {_name(copy)}", fault
+    yield "repair as a whole", f"seed {seed}", _said_right(library, before, lost, said, text, code)
+    yield "nothing else was touched", f"seed {seed}", _untouched(library, before, wrong)
+
+
+def _files(library: Library, copy: Copy) -> dict[str, bytes]:
+    return files_below(library.hands[copy[2]], prefix_of(copy[0], copy[1]))
+
+
+def _evidence(folder: Path) -> dict[Copy, set[bytes]]:
+    """Bytes kept, by the copy that they come from."""
+    kept: dict[Copy, set[bytes]] = {}
+    for key in OnDisk(folder).keys() if folder.is_dir() else ():
+        identifier, version, store, _try, *_path = key.split("/")
+        kept.setdefault((identifier, int(version[1:]), store), set()).add((folder / key).read_bytes())
+    return kept
+
+
+def _fault(
+    library: Library, copy: Copy, before: Mapping[str, bytes], lost: set[tuple[str, int, str]], kept: set[bytes]
+) -> str | None:
+    """Everything that is left anywhere is right again; what is lost is as it was found; what went is kept."""
+    was, now = library.was[copy[:2]], _files(library, copy)
+    lacking = {path for path in was if (*copy[:2], path) in lost and before.get(path) != was[path]}
+    for path in sorted({*was, *now}):
+        if path in lacking or (path not in was and lacking):
+            if now.get(path) != before.get(path):
+                return f"{path!r} was touched though no good copy is left"
+        elif now.get(path) != was.get(path):
+            return f"{path!r} is not as it was"
+    gone = {path: content for path, content in before.items() if now.get(path) != content}
+    missed = [path for path, content in gone.items() if content not in kept]
+    return f"no evidence was kept of {missed}" if missed else None
+
+
+def _said_right(
+    library: Library,
+    before: Mapping[Copy, Mapping[str, bytes]],
+    lost: set[tuple[str, int, str]],
+    said: list[Any],
+    text: str,
+    code: int,
+) -> str | None:
+    lacking = {
+        (*copy, path)
+        for copy in library.copies
+        for path, right in library.was[copy[:2]].items()
+        if (*copy[:2], path) in lost and before[copy].get(path) != right
+    }
+    told = {
+        (each["identifier"], each["version"], each["store"], finding["path"])
+        for each in said
+        for finding in each["findings"]
+        if finding["code"] == "no-good-copy"
+    }
+    if told != lacking:
+        return f"said to be lost {sorted(told - lacking)}, and did not say {sorted(lacking - told)}"
+    if code != (1 if lacking else 0):
+        return f"exit code {code}, with {len(lacking)} objects lost"
+    if lacking and not ("LOST" in text and all(path in text for *_, path in lacking)):
+        return "the screen does not name all that is lost"
+    return None
+
+
+def _untouched(library: Library, before: Mapping[Copy, Mapping[str, bytes]], wrong: set[Copy]) -> str | None:
+    touched = [_name(copy) for copy in library.copies if copy not in wrong and _files(library, copy) != before[copy]]
+    return f"changed: {touched}" if touched else None
+
+
+def _name(copy: Copy) -> str:
+    return f"{copy[0]} v{copy[1]} in {copy[2]}"
