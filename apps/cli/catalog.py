@@ -156,7 +156,7 @@ def catalog_backup(session: Session, folder: FolderArgument) -> Answer:
     from flows.catalog_backup import backup
 
     with session.open() as workspace:
-        done = backup(workspace, to=str(folder.absolute()))
+        done = backup(workspace, to=str(folder.resolve()))
     lines: list[Line] = [
         say(
             "{folder}: {written} events written now; read back and proved: {events} events, {versions} AIP versions, "
@@ -182,7 +182,7 @@ def catalog_restore(
     from flows.catalog_backup import restore_catalog
 
     with session.open() as workspace:
-        done = restore_catalog(workspace, source=str(folder.absolute()), to=to, replace=replace)
+        done = restore_catalog(workspace, source=str(folder.resolve()), to=to, replace=replace)
     data = {
         **_rebuilt_json(done.rebuilt, session.language),
         "older_than": done.older.store if done.older is not None else None,

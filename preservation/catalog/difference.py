@@ -115,6 +115,7 @@ class _Comparing:
             row = next(ours, None)
         with self.database.reading() as connection:
             head = connection.execute(select(chain_head.c.seq, chain_head.c.digest)).one_or_none()
+        self.compared["chain"] = 1
         self._same("chain", "chain", last, None if head is None else (head.seq, head.digest))
 
     def _fold(self, told: Told) -> None:
@@ -148,7 +149,8 @@ class _Comparing:
                 self.compared["objects"] += sum(1 for _ in objects)
                 continue
             version_id, version = row
-            self._same("versions", place, _plain(told), _plain(version))
+            if _plain(told) != _plain(version):
+                self._same("versions", place, *_unlike(_plain(told), _plain(version)))
             if version_id < latest:
                 self._differs("versions", place, "later", "earlier")
             latest = version_id
@@ -171,7 +173,7 @@ class _Comparing:
                 self._differs("objects", f"{place}: {fact.path}", fact.sha256, None)
                 continue
             if mine != fact:
-                self._same("objects", f"{place}: {fact.path}", *_unlike(fact, mine))
+                self._same("objects", f"{place}: {fact.path}", *_unlike(_fields(fact), _fields(mine)))
             mine = next(kept, None)
         while mine is not None:
             self._differs("objects", f"{place}: {mine.path}", None, mine.sha256)
@@ -264,18 +266,22 @@ def _place(version: AIPVersion) -> str:
 
 def _plain(version: AIPVersion) -> dict[str, Any]:
     """What was admitted, as the catalog spells it; where the bag is staged is no part of it."""
-    values = {field.name: getattr(version, field.name) for field in fields(version) if field.name != "staged"}
+    values = {name: value for name, value in _fields(version).items() if name != "staged"}
     return {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _fields(fact: AIPVersion | ObjectFact) -> dict[str, Any]:
+    return {field.name: getattr(fact, field.name) for field in fields(fact)}
 
 
 def _answer(known: FormatFact) -> FormatFact:
     return replace(known, path="", note=None)
 
 
-def _unlike(told: ObjectFact, kept: ObjectFact) -> tuple[dict[str, Any], dict[str, Any]]:
+def _unlike(told: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Only what differs."""
-    names = [field.name for field in fields(told) if getattr(told, field.name) != getattr(kept, field.name)]
-    return {name: getattr(told, name) for name in names}, {name: getattr(kept, name) for name in names}
+    names = [name for name in told if told[name] != kept[name]]
+    return {name: told[name] for name in names}, {name: kept[name] for name in names}
 
 
 def _proofs(kept: list[Replica]) -> dict[tuple[str, str], tuple[str, str]]:
