@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flows.copies import store_failed
 from flows.outcomes import Verdict
 from flows.steps import Step, plain_step
 from flows.workspace import Workspace
-from preservation.facts import ObjectFact, Replica
-from preservation.findings import Finding
+from preservation.findings import Finding, Severity
 from preservation.replicas.reconcile import Reconciled, reconcile_store
 from storage_adapters.errors import StorageError
 
@@ -24,10 +22,11 @@ class ReconciledStore:
 
     @property
     def verdict(self) -> Verdict:
-        """Any disagreement is found."""
+        """Any disagreement is found; a note is none."""
         if self.away is not None:
             return Verdict.FAILED
-        return Verdict.FOUND if self.report.findings else Verdict.WELL
+        notes = all(finding.severity is Severity.INFO for finding in self.report.findings)
+        return Verdict.WELL if notes else Verdict.FOUND
 
     @property
     def word(self) -> str:
@@ -47,12 +46,9 @@ def reconcile(workspace: Workspace, *, store: str | None = None, step: Step = pl
 
 
 def _reconcile_store(workspace: Workspace, name: str) -> ReconciledStore:
-    def objects_of(replica: Replica) -> Iterable[ObjectFact]:
-        return workspace.catalog.objects(replica.identifier, replica.version)
-
     try:
         claimed = (replica for replica in workspace.catalog.all_replicas() if replica.store == name)
-        return ReconciledStore(reconcile_store(workspace.store(name), claimed, objects_of))
+        return ReconciledStore(reconcile_store(workspace.store(name), claimed, workspace.catalog.objects))
     except StorageError as error:
         away = store_failed(name, error)
         return ReconciledStore(Reconciled(name, 0, 0, (away,)), away)

@@ -15,6 +15,8 @@ from storage_adapters.store import Store
 
 AIPS = "aip/"
 README_KEY = "README.txt"
+_BESIDE = frozenset({README_KEY, "verify_ledger.py"})
+_LEDGER = "ledger/"  # its own checker says what belongs there
 _KEY = re.compile(r"aip/(?P<identifier>[^/]+)/v(?P<version>[1-9][0-9]*)/(?P<path>.+)", re.DOTALL)
 
 README = """\
@@ -54,6 +56,11 @@ def parse_key(key: str) -> tuple[str, int, str] | None:
     """(identifier, version, path in the bag) of a key, or None when it is not part of an AIP."""
     match = _KEY.fullmatch(key)
     return (match["identifier"], int(match["version"]), match["path"]) if match else None
+
+
+def belongs_beside(key: str) -> bool:
+    """Whether a key that is part of no AIP belongs into a store all the same."""
+    return key in _BESIDE or key.startswith(_LEDGER)
 
 
 def leave_readme(store: Store) -> None:

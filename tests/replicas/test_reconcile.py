@@ -10,7 +10,9 @@ from preservation.facts import Replica
 from preservation.findings import Severity
 from preservation.replicas.layout import parse_key, replica_prefix
 from preservation.replicas.reconcile import Reconciled, reconcile_store
-from tests.replicas.places import FILES, NFD, OTHER_PAGE, PAGE, Aip, Place
+from storage_adapters.errors import StorageDenied
+from tests.replicas.places import FILES, NFD, OTHER_PAGE, PAGE, Aip, Place, Through, in_memory
+from wording import say
 
 ALL = len(FILES)
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -19,9 +21,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 def reconcile(place: Place, claimed: list[Aip]) -> Reconciled:
     by_place = {(aip.identifier, aip.version): aip for aip in claimed}
     replicas = [Replica(aip.identifier, aip.version, place.store.name, NOW) for aip in claimed]
-    return reconcile_store(
-        place.store, replicas, lambda replica: by_place[replica.identifier, replica.version].objects()
-    )
+    return reconcile_store(place.store, replicas, lambda *place: by_place[place].objects())
 
 
 def told(report: Reconciled) -> list[tuple[str, str | None]]:
@@ -49,7 +49,9 @@ def test_every_disagreement_by_name(place: Place):
     place.rename(kept.key(NFD), kept.key("data/khác"))
     place.write("aip/readme.md", b"?")
     place.write(f"aip/{kept.identifier}/notes.txt", b"?")
-    place.write("elsewhere/notes.txt", b"not below aip/: none of ours")
+    place.write("elsewhere/notes.txt", b"no place of the layout")
+    place.write("verify_ledger.py", b"this one belongs there")
+    place.write("ledger/x/y", b"and the ledger's own checker looks at these")
     report = reconcile(place, [kept, lost])
     assert told(report) == sorted(
         [
@@ -58,6 +60,7 @@ def test_every_disagreement_by_name(place: Place):
             ("object-size-differs", kept.key(OTHER_PAGE)),
             ("object-unexpected", kept.key("data/khác")),
             ("object-stray", "aip/readme.md"),
+            ("object-stray", "elsewhere/notes.txt"),
             ("object-stray", f"aip/{kept.identifier}/notes.txt"),
             ("replica-lost", replica_prefix(lost.identifier, 1)),
             ("replica-unknown", replica_prefix(unknown.identifier, 1)),
@@ -71,6 +74,37 @@ def test_every_disagreement_by_name(place: Place):
         f"{ALL} objects",
     )
     assert by_code["replica-unfinished"].seen == f"{ALL - 1} objects"
+
+
+@pytest.mark.parametrize("locked", ["$RECYCLE.BIN/", "lost+found/", "aip/"])
+def test_a_folder_beside_the_copies_that_may_not_be_listed_is_said(aip: Aip, locked: str):
+    place = in_memory()
+    aip.copy_to(place.store)
+    place.delete(aip.key(PAGE))
+    place.write(locked + "x", b"")
+    place.write("zzz", b"")
+
+    class Locked(Through):
+        def list(self, prefix: str):
+            for stat in super().list(prefix):
+                if stat.key.startswith(locked):
+                    raise StorageDenied(say("No."))
+                yield stat
+
+    if locked == "aip/":
+        with pytest.raises(StorageDenied):
+            reconcile(Place(Locked(place.store), place.read, place.write, place.delete), [aip])
+        return
+    report = reconcile(Place(Locked(place.store), place.read, place.write, place.delete), [aip])
+    assert told(report) == [("object-missing", aip.key(PAGE)), ("store-not-all-listed", None)]
+    assert report.objects == ALL - 1
+
+
+def test_findings_are_bounded_and_the_rest_is_counted(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("preservation.replicas.reconcile.FINDINGS_KEPT", 3)
+    report = reconcile(place, [Aip() for _ in range(10)])
+    assert [finding.code for finding in report.findings] == ["replica-lost"] * 3 + ["more-findings"]
+    assert report.findings[-1].message.values == {"count": 7}
 
 
 def test_changed_bytes_are_not_its_business(place: Place, aip: Aip):
