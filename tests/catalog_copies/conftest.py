@@ -16,7 +16,7 @@ from tests.servers.postgres import postgres  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")
-def _lived(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> Path:
+def _lived(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> Path:  # noqa: F811 - the fixture
     """A house with a history, never opened again."""
     folder = tmp_path_factory.mktemp("lived")
     live(House(folder / "house", local_stores(), identifier=identifier).settle(), folder)
@@ -24,7 +24,7 @@ def _lived(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> 
 
 
 @pytest.fixture
-def lived(_lived: Path, tmp_path: Path, identifier: Identifier) -> House:
+def lived(_lived: Path, tmp_path: Path, identifier: Identifier) -> House:  # noqa: F811 - the fixture
     """The same, to lose."""
     shutil.copytree(_lived, tmp_path / "lived")
     return House(tmp_path / "lived", local_stores(), identifier=identifier)

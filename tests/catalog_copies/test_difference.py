@@ -16,7 +16,11 @@ from tests.servers.postgres import Server
 # What is done to the rebuilt catalog, and what must be named. SQLite's triggers on events are dropped first.
 HARM = {
     "event edited": ("UPDATE events SET agent = 'x' WHERE seq = 5", "event 5", "events"),
-    "event edited, digest too": ("UPDATE events SET agent = 'x', digest = previous WHERE seq = 5", "event 5", "events"),
+    "event edited, digest too": (
+        "UPDATE events SET agent = 'x', digest = previous WHERE seq = 5",
+        "event 5",
+        "events",
+    ),
     "event deleted": ("DELETE FROM events WHERE seq = 6", "event 6", "events"),
     "last events deleted": ("DELETE FROM events WHERE seq > 40", "event 41", "events"),
     "event put in": (
@@ -55,7 +59,11 @@ HARM = {
         "replicas",
     ),
     "proof": ("UPDATE evidence SET outcome = 'damaged' WHERE store = 'a'", "a bytes", "evidence"),
-    "proof's time": ("UPDATE evidence SET at = '2030-01-01T00:00:00.000000Z' WHERE store = 'a'", "a bytes", "evidence"),
+    "proof's time": (
+        "UPDATE evidence SET at = '2030-01-01T00:00:00.000000Z' WHERE store = 'a'",
+        "a bytes",
+        "evidence",
+    ),
     "proof deleted": ("DELETE FROM evidence WHERE store = 'c'", "c bytes", "evidence"),
 }
 
