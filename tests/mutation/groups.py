@@ -32,9 +32,14 @@ GROUPS = {
     ),
     "replicas": Group(
         "replica verification",
-        tuple(f"preservation/replicas/{name}.py" for name in ("verify", "judge", "report", "pairing")),
-        ("tests/replicas/test_verify.py", "tests/replicas/test_pairing.py", "tests/replicas/test_mutants_verify.py"),
-        ("-k", "not bucket"),
+        tuple(f"preservation/replicas/{name}.py" for name in ("judge", "overtaken", "pairing", "report", "verify")),
+        (
+            "tests/replicas/test_verify.py",
+            "tests/replicas/test_pairing.py",
+            "tests/replicas/test_mutants_verify.py",
+            "tests/damage/test_overtaken.py",
+        ),
+        ("-k", "not bucket and not postgresql"),
     ),
     "policies": Group(
         "the policy decisions",
@@ -51,17 +56,34 @@ GROUPS = {
         tuple(
             f"preservation/bags/{name}.py"
             for name in (
+                "archives",
+                "bag_info",
                 "bag_view",
                 "check",
+                "digests",
                 "fetch",
                 "manifests",
                 "paths",
+                "profile",
+                "profile_check",
                 "report",
-                "second_opinion",
                 "tag_files",
                 "tag_grammar",
             )
         ),
-        ("tests/bags",),
+        (
+            "tests/bags/test_golden.py",
+            "tests/bags/test_adversarial.py",
+            "tests/bags/test_archives.py",
+            "tests/bags/test_profiles.py",
+            "tests/bags/test_received_bags.py",
+            "tests/bags/test_mutants_bags.py",
+        ),
+    ),
+    "ledger": Group(
+        "the ledger's checker",
+        tuple(f"preservation/ledger/{name}.py" for name in ("checking", "guard", "reading", "segments")),
+        ("tests/ledger",),
+        ("-k", "not postgresql"),
     ),
 }

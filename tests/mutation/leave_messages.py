@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 import libcst as cst
+from hypothesis import Phase, settings
 from mutmut.__main__ import cli
 from mutmut.mutation.file_mutation import MutationVisitor
 
@@ -22,4 +23,7 @@ def _skips_messages_too(self: MutationVisitor, node: cst.CSTNode) -> bool:
 
 if __name__ == "__main__":
     MutationVisitor._skip_node_and_children = _skips_messages_too
+    # The same draws for every mutant, and none made smaller: one failing example is enough.
+    settings.register_profile("mutation", derandomize=True, max_examples=40, phases=[Phase.explicit, Phase.generate])
+    settings.load_profile("mutation")
     sys.exit(cli(["run", "--max-children", sys.argv[1]]))

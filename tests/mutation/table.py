@@ -96,6 +96,7 @@ def _run(name: str, folder: Path, tool: Path, *, jobs: int) -> Score:
     (folder / "setup.cfg").write_text(_configuration(group), encoding="utf-8")
     packages = next(tool.glob("lib/python*/site-packages"))
     environment = {k: v for k, v in os.environ.items() if not k.startswith("VANKHO_")}
+    _ask_again(folder, group)
     log = folder / "mutmut.log"
     with log.open("wb") as out:
         done = subprocess.run(
@@ -108,6 +109,17 @@ def _run(name: str, folder: Path, tool: Path, *, jobs: int) -> Score:
     if done.returncode:
         sys.exit(f"mutmut ended with {done.returncode}:\n{log.read_text(errors='replace')[-4000:]}")
     return _score(group, folder)
+
+
+def _ask_again(folder: Path, group: Group) -> None:
+    """What survived an earlier run here meets the tests of today; what was killed is only judged anew when it changed."""
+    for module in group.modules:
+        file = folder / "mutants" / f"{module}.meta"
+        if file.exists():
+            meta = json.loads(file.read_text(encoding="utf-8"))
+            codes = meta["exit_code_by_key"]
+            meta["exit_code_by_key"] = {mutant: code if code in KILLED else None for mutant, code in codes.items()}
+            file.write_text(json.dumps(meta), encoding="utf-8")
 
 
 def _copy_checkout(folder: Path) -> None:
