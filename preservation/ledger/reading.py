@@ -100,16 +100,17 @@ def checkpoints(store: Store, book: int, *, after: int = 0) -> Iterator[tuple[Ch
         key = checkpoint_key(book, last)
         checkpoint, sha256 = _checkpoint_and_sha256(store, key)
         if checkpoint.first - 1 in known or checkpoint.first > after + 1:
-            _follows(checkpoint, known.get(checkpoint.first - 1), where=place(store.name, key))
+            before = known.get(checkpoint.first - 1)
+            _follows(checkpoint, before, seq=max(known, default=after) + 1, where=place(store.name, key))
         known[last] = (checkpoint.digest, sha256)
         yield checkpoint, sha256
 
 
-def _follows(checkpoint: Checkpoint, before: tuple[str, str | None] | None, *, where: str) -> None:
+def _follows(checkpoint: Checkpoint, before: tuple[str, str | None] | None, *, seq: int, where: str) -> None:
     first = checkpoint.first
     if before is None:
         gone = say("The checkpoint that should end with event {seq} is missing in this store.", seq=first - 1)
-        raise broken("ledger-checkpoint-missing", gone, where=where, seq=first - 1)
+        raise broken("ledger-checkpoint-missing", gone, where=where, seq=seq)
     if (checkpoint.previous, checkpoint.before) != before:
         other = say("The checkpoint does not follow from the one before it: one of the two was changed.")
         raise broken(
@@ -214,12 +215,13 @@ def _not_the_checkpoints(checkpoint: Checkpoint, digest: str, *, where: str) -> 
     return broken(
         "ledger-segment-altered",
         say(
-            "The events {first} to {last} of this store are not those that its checkpoint names.",
+            "The events {first} to {last} of this store are not those that its checkpoint names; which of them was"
+            " changed, another place shows.",
             first=checkpoint.first,
             last=checkpoint.last,
         ),
         where=where,
-        seq=checkpoint.first,
+        seq=checkpoint.last,
         expected=checkpoint.digest,
         seen=digest,
     )

@@ -100,7 +100,7 @@ def check_segment(book, members, digests):
         raise Wrong(number, "%s ends with event %d, its checkpoint with event %d" % (path, len(digests), last))
     again = digests[first - 1 :][: len(known)]
     if (digests[0], digests[-1], again) != (members["catalog"], members["digest"], known):
-        raise Wrong(first, "the events in %s are not those that the checkpoints name" % path)
+        raise Wrong(last, "the events in %s are not those that the checkpoints name" % path)
     if admitted:
         check_objects(book / "objects" / (path.name + ".gz"), admitted)
 
