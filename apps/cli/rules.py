@@ -1,4 +1,4 @@
-"""`vankho policy`, `formats`, `bag`, `store`: what should be true, what files are, whether a bag or a store holds."""
+"""`vankho policy`, `formats`, `store`: what should be true, what files are, whether a store keeps its promises."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from wording import say
 from wording.translate import translate
 
 if TYPE_CHECKING:
-    from preservation.bags.report import BagReport
     from storage_adapters.conformance import ClauseResult
     from storage_adapters.store import Capabilities
 
@@ -37,9 +36,6 @@ def register(app: typer.Typer) -> None:
     command(formats, "identify")(formats_identify)
     command(formats, "report")(formats_report)
     app.add_typer(formats, name="formats")
-    bag = typer.Typer(help="Bags: judged by RFC 8493.", no_args_is_help=True)
-    command(bag, "check")(bag_check)
-    app.add_typer(bag, name="bag")
     store = typer.Typer(help="Stores: where copies live.", no_args_is_help=True)
     command(store, "list")(store_list)
     command(store, "check")(store_check)
@@ -171,40 +167,6 @@ def formats_report(
         for c in counts
     ]
     return Answer(data, [Table(headings, rows)] if rows else [say("Nothing is here yet.")])
-
-
-def bag_check(session: Session, paths: Paths) -> Answer:
-    """Judge bags: folders, ZIP or tar; every file is read."""
-    from preservation.bags.check import check_bag
-
-    _refuse_absent(paths)
-    reports = [check_bag(path) for path in paths]
-    lines: list[Line] = []
-    for report in reports:
-        lines += [_verdict(report), *shapes.finding_lines(report.findings, session.language)]
-    data = [
-        {
-            "path": str(report.path),
-            "version": report.version,
-            "complete": report.complete,
-            "valid": report.valid,
-            "algorithms": list(report.algorithms),
-            "files": report.payload_files,
-            "bytes": report.payload_bytes,
-            "findings": shapes.findings_json(report.findings, session.language),
-        }
-        for report in reports
-    ]
-    return Answer(data, lines, Verdict.WELL if all(report.valid for report in reports) else Verdict.FOUND)
-
-
-def _verdict(report: BagReport) -> Line:
-    values = {"path": report.path, "files": report.payload_files, "size": shapes.size(report.payload_bytes)}
-    if report.valid:
-        return say("{path}: valid; {files} files, {size}", **values)
-    if report.complete:
-        return say("{path}: complete but not valid; {files} files, {size}", **values)
-    return say("{path}: not complete; {files} files, {size}", **values)
 
 
 def _refuse_absent(paths: Sequence[Path]) -> None:

@@ -1,0 +1,144 @@
+"""`vankho bag check`: bags judged by RFC 8493, and by a profile; no workspace, no catalog, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from apps.cli import screen, shapes
+from apps.cli.answer import Answer, Line
+from apps.cli.command import Session, command
+from flows.outcomes import Verdict
+from preservation.errors import UsageError
+from wording import say
+
+if TYPE_CHECKING:
+    from preservation.bags.profile import Profile
+    from preservation.bags.report import BagReport
+    from preservation.bags.second_opinion import SecondOpinion
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of this module."""
+    bag = typer.Typer(help="Bags: judged by RFC 8493.", no_args_is_help=True)
+    command(bag, "check")(bag_check)
+    app.add_typer(bag, name="bag")
+
+
+def bag_check(
+    session: Session,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Bags: folders, ZIP, tar or tar.gz.")],
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME|FILE",
+            help="Bag profile the bags must keep to as well: a name, or a JSON file.",
+            show_default=False,
+        ),
+    ] = None,
+    second: Annotated[
+        bool,
+        typer.Option(
+            "--bagit",
+            help="Ask the bagit library as well; every byte is read once more.",
+            show_default=False,
+        ),
+    ] = False,
+) -> Answer:
+    """Judge bags: folders, ZIP or tar; every file is read."""
+    from preservation.bags.check import check_bag
+    from preservation.bags.second_opinion import second_opinion
+
+    _refuse_absent(paths)
+    wanted = _profile(session, profile) if profile is not None else None
+    judged: list[tuple[BagReport, SecondOpinion | None]] = []
+    with screen.progress(wanted=not session.as_json, language=session.language) as progress:
+        for path in paths:
+            report = check_bag(path, profile=wanted, progress=progress)
+            judged.append((report, second_opinion(path) if second else None))
+    lines = [line for report, opinion in judged for line in _lines(report, opinion, session.language)]
+    well = [report.valid and report.conforms is not False for report, _ in judged]
+    if len(judged) > 1:
+        lines.append(
+            say("Bags: {bags}; {good} valid, {bad} not.", bags=len(well), good=sum(well), bad=well.count(False))
+        )
+    data = [_json(report, opinion, session.language) for report, opinion in judged]
+    return Answer(data, lines, Verdict.WELL if all(well) else Verdict.FOUND)
+
+
+def _profile(session: Session, wanted: str) -> Profile:
+    """A file, when there is one of that name; else a profile of the workspace, if there is one, or a built-in one."""
+    from policies.problems import PolicyInvalid, Source
+    from policies.profiles import find_profile, read_file
+
+    if Path(wanted).is_file():
+        return read_file(Path(wanted))
+    folder = None
+    with suppress(UsageError):
+        folder = session.folder / "policies"
+    try:
+        return find_profile(wanted, Source("--profile"), folder=folder)
+    except PolicyInvalid as error:
+        next_step = say("Name a profile that is there, or a JSON file in which one stands.")
+        raise UsageError(
+            error.what, where=error.where, expected=error.expected, seen=error.seen, next_step=next_step
+        ) from error
+
+
+def _lines(report: BagReport, opinion: SecondOpinion | None, language: str) -> list[Line]:
+    from preservation.bags.second_opinion import disagreement
+
+    lines: list[Line] = [_verdict(report)]
+    if report.conforms is not None:
+        sentence = (
+            say("  keeps to the profile {profile}", profile=report.profile)
+            if report.conforms
+            else say("  does not keep to the profile {profile}", profile=report.profile)
+        )
+        lines.append(sentence)
+    doubt = disagreement(report, opinion) if opinion is not None else None
+    if opinion is not None and opinion.valid is None:
+        lines.append(say("  The bagit library gave no answer that counts: {words}", words=opinion.message))
+    elif opinion is not None and doubt is None:
+        lines.append(say("  The bagit library says the same."))
+    findings = report.findings if doubt is None else (*report.findings, doubt)
+    return [*lines, *shapes.finding_lines(findings, language)]
+
+
+def _verdict(report: BagReport) -> Line:
+    values = {"path": report.path, "files": report.payload_files, "size": shapes.size(report.payload_bytes)}
+    if report.valid:
+        return say("{path}: valid; {files} files, {size}", **values)
+    if report.complete:
+        return say("{path}: complete but not valid; {files} files, {size}", **values)
+    return say("{path}: not complete; {files} files, {size}", **values)
+
+
+def _json(report: BagReport, opinion: SecondOpinion | None, language: str) -> dict[str, Any]:
+    from preservation.bags.second_opinion import disagreement
+
+    doubt = disagreement(report, opinion) if opinion is not None else None
+    return {
+        "path": str(report.path),
+        "version": report.version,
+        "complete": report.complete,
+        "valid": report.valid,
+        "profile": report.profile,
+        "conforms": report.conforms,
+        "algorithms": list(report.algorithms),
+        "files": report.payload_files,
+        "bytes": report.payload_bytes,
+        "findings": shapes.findings_json(report.findings if doubt is None else (*report.findings, doubt), language),
+        "second_opinion": opinion.beside(report.valid) if opinion is not None else None,
+    }
+
+
+def _refuse_absent(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise shapes.absent(path)
