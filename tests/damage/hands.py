@@ -14,7 +14,7 @@ from typing import Any, Protocol
 class Hand(Protocol):
     """One store, by the keys of its objects, without the engine."""
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def all_keys(self, prefix: str = "") -> list[str]:
         """Every key below the prefix, sorted."""
 
     def read(self, key: str) -> bytes:
@@ -33,7 +33,7 @@ class OnDisk:
 
     root: Path
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def all_keys(self, prefix: str = "") -> list[str]:
         files = (path for path in (self.root / prefix).rglob("*") if path.is_file())
         return sorted((path.relative_to(self.root).as_posix() for path in files), key=str.encode)
 
@@ -62,7 +62,7 @@ class InBucket:
     client: Any
     bucket: str
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def all_keys(self, prefix: str = "") -> list[str]:
         return list(self._keys(prefix))
 
     def _keys(self, prefix: str) -> Iterator[str]:

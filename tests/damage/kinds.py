@@ -44,7 +44,7 @@ class Spot:
 
 def files_below(hand: Hand, prefix: str) -> dict[str, bytes]:
     """Path below the prefix → bytes."""
-    return {key.removeprefix(prefix): hand.read(key) for key in hand.keys(prefix)}
+    return {key.removeprefix(prefix): hand.read(key) for key in hand.all_keys(prefix)}
 
 
 def replace_below(hand: Hand, prefix: str, files: Mapping[str, bytes]) -> None:
@@ -183,7 +183,7 @@ def lose_mark(spot: Spot) -> None:
 
 def lose_folder(spot: Spot) -> None:
     folder = spot.rng.choice(["", "data/", "metadata/"])
-    for key in spot.hand.keys(spot.prefix + folder):
+    for key in spot.hand.all_keys(spot.prefix + folder):
         spot.hand.delete(key)
 
 
@@ -228,6 +228,21 @@ KINDS: dict[str, Callable[[Spot], None]] = {
     "several": several,
 }
 _PAIRED = ("swap AIPs", "swap versions")  # these damage two replicas at once
+
+
+def stray(hand: Hand, rng: random.Random, prefixes: list[str]) -> str:
+    """Something outside every replica that the catalog knows; gives its key."""
+    near = rng.choice(prefixes)
+    key = rng.choice(
+        [
+            "junk.bin", "Ảnh của ai.jpg", "aip/notes.txt", "aip/another/v1/data/x", "aip/another/v1/bagit.txt",
+            near.replace("/v", "/v9"), near.rsplit("/v")[0] + "/notes.txt", near[:-1] + ".bak/bagit.txt", "readme.txt",
+            "ledger.txt",
+        ]
+    )  # fmt: skip
+    key += "data/x" if key.endswith("/") else ""
+    hand.write(key, b"whose?")
+    return key
 
 
 def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:

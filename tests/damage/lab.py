@@ -7,6 +7,7 @@ must say is found by comparing bytes (oracle.py). Every draw follows from one se
 from __future__ import annotations
 
 import io
+import os
 import random
 import shutil
 import unicodedata
@@ -34,6 +35,16 @@ from wording import say
 Copy = tuple[str, int, str]  # identifier, version, store
 
 
+@contextmanager
+def at_rest() -> Iterator[None]:
+    """No Prefect server of this machine is asked, and nothing of the tester's own settings counts."""
+    mine = {name: value for name, value in os.environ.items() if name.startswith(("VANKHO_", "PREFECT_", "AWS_"))}
+    with mock.patch.dict(os.environ, {"PREFECT_API_URL": "http://127.0.0.1:9/api"}):
+        for name in mine.keys() - {"PREFECT_API_URL"}:
+            del os.environ[name]
+        yield
+
+
 @dataclass(frozen=True)
 class Library:
     """The house as it was when every copy was proved, and what every AIP version consists of."""
@@ -53,7 +64,7 @@ class Library:
         for store, hand in self.hands.items():
             if not isinstance(hand, OnDisk):
                 kept = OnDisk(self.pristine.with_name(f"{self.pristine.name} of {store}"))
-                kinds.replace_below(hand, "", {key: kept.read(key) for key in kept.keys()})
+                kinds.replace_below(hand, "", {key: kept.read(key) for key in kept.all_keys()})
         shutil.rmtree(self.house.folder)
         shutil.copytree(self.pristine, self.house.folder)
 
@@ -64,12 +75,14 @@ def prefix_of(identifier: str, version: int) -> str:
 
 def build(house: House, hands: Mapping[str, Hand], *, aips: int, checksums: frozenset[str] = frozenset()) -> Library:
     """Take in AIPs of small files, every third one in two versions; all proved in every store."""
-    rng = random.Random(20)  # noqa: S311 - a draw, no secret
+    rng = random.Random(20)
     with house.open() as workspace:
         for number in range(aips):
             for version in range(1 + (number % 3 == 0)):
                 delivered = house.folder.parent / "delivered" / f"{number}-{version}"
-                made = ingest(workspace, str(package(delivered, _pages(rng, number, version), identifier=f"N-{number}")))
+                made = ingest(
+                    workspace, str(package(delivered, _pages(rng, number, version), identifier=f"N-{number}"))
+                )
                 assert made.verdict == 0, made
         was = {
             (each.identifier, each.version): files_below(
@@ -96,14 +109,14 @@ def _pages(rng: random.Random, number: int, version: int) -> dict[str, bytes]:
 class Behind:
     """A store behind a line that will not give some objects, and gives others wrongly the first time."""
 
-    def __init__(self, store: Any, unreadable: set[str], flickering: Mapping[str, bytes]) -> None:  # noqa: ANN401
+    def __init__(self, store: Any, unreadable: set[str], flickering: Mapping[str, bytes]) -> None:
         self._store, self._unreadable = store, unreadable
         self._first = dict(flickering)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - everything else is the store's
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def open(self, key: str) -> Any:  # noqa: ANN401
+    def open(self, key: str) -> Any:
         if key in self._unreadable:
             raise StorageUnavailable(say("The disk answered with an error."))
         instead = self._first.pop(key, None)
@@ -123,7 +136,7 @@ class Damage:
         """Every store is seen through its line."""
         opened = flows.workspace._open
 
-        def behind(workspace: Any, name: str) -> Any:  # noqa: ANN401
+        def behind(workspace: Any, name: str) -> Any:
             return Behind(opened(workspace, name), self.unreadable.get(name, set()), self.flickering.get(name, {}))
 
         with mock.patch.object(flows.workspace, "_open", behind):
@@ -165,7 +178,7 @@ def do_damage(library: Library, rng: random.Random, *, among: Mapping[str, Calla
     return done
 
 
-def ask(command: Callable[..., Answer], library: Library, **asked: Any) -> tuple[Any, str, int]:  # noqa: ANN401
+def ask(command: Callable[..., Answer], library: Library, **asked: Any) -> tuple[Any, str, int]:
     """What the command says: its JSON, its English, its exit code."""
     answer = command(Session(library.house.folder, True, "en"), **asked)
     text = []
@@ -200,20 +213,14 @@ def audited(library: Library, damage: Damage, grade: Grade, *, through: bool = T
 def _right(library: Library, damage: Damage, copy: Copy, grade: Grade) -> oracle.Answer:
     identifier, version, store = copy
     prefix = prefix_of(identifier, version)
-
-    def below(keys: Any) -> Any:  # noqa: ANN401
-        inside = [key for key in keys if key.startswith(prefix)]
-        return {k.removeprefix(prefix): keys[k] for k in inside} if isinstance(keys, dict) else {
-            key.removeprefix(prefix) for key in inside
-        }  # fmt: skip
-
+    first = damage.flickering.get(store, {})
     return oracle.expected(
         library.was[identifier, version],
         files_below(library.hands[store], prefix),
         grade.value,
         checksums=store in library.checksums,
-        unreadable=below(damage.unreadable.get(store, set())),
-        flickering=below(damage.flickering.get(store, {})),
+        unreadable={key.removeprefix(prefix) for key in damage.unreadable.get(store, ()) if key.startswith(prefix)},
+        flickering={key.removeprefix(prefix): first[key] for key in first if key.startswith(prefix)},
     )
 
 

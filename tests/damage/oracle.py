@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -99,3 +100,31 @@ def verdict(outcomes: Set[str], *, without_checksum: bool = False) -> int:
     if "unreadable" in outcomes and not without_checksum:
         return 3
     return 1 if outcomes - {"intact"} else 0
+
+
+def reconciled(
+    was: Mapping[str, Mapping[str, bytes]], now: Mapping[str, bytes], *, known: Set[str], known_below: str
+) -> frozenset[tuple[str, str | None]]:
+    """Code and key of every disagreement of a store with what it should list: `was` by prefix of the replica, `now`
+    by key; `known` keys and all below `known_below` belong there though they are part of no replica.
+    """
+    found: set[tuple[str, str | None]] = set()
+    for prefix, files in was.items():
+        here = {key.removeprefix(prefix): content for key, content in now.items() if key.startswith(prefix)}
+        if not here:
+            found.add(("replica-lost", prefix))
+            continue
+        found |= {("object-missing", prefix + path) for path in files.keys() - here.keys()}
+        found |= {("object-unexpected", prefix + path) for path in here.keys() - files.keys()}
+        sizes = (path for path in files.keys() & here.keys() if len(files[path]) != len(here[path]))
+        found |= {("object-size-differs", prefix + path) for path in sizes}
+    for key in now:
+        if key in known or key.startswith((known_below, *was)):
+            continue
+        place = re.match(r"aip/[^/]+/v[1-9][0-9]*/(?=.)", key)
+        if place is None:
+            found.add(("object-stray", key))
+        else:
+            whole = place[0] + "bagit.txt" in now
+            found.add(("replica-unknown" if whole else "replica-unfinished", place[0]))
+    return frozenset(found)

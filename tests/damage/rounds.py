@@ -11,7 +11,7 @@ from apps.cli import copies as commands
 from preservation.facts import Grade
 from tests.damage import oracle
 from tests.damage.hands import OnDisk
-from tests.damage.kinds import files_below
+from tests.damage.kinds import files_below, stray
 from tests.damage.lab import Copy, Damage, Library, ask, audited, do_damage, prefix_of
 
 Result = tuple[str, str, str | None]  # family, case, why it failed
@@ -19,14 +19,39 @@ Result = tuple[str, str, str | None]  # family, case, why it failed
 
 def play(library: Library, seed: int) -> Iterator[Result]:
     """One round from its seed; a result for each damaged replica and grade, and for each repaired replica."""
-    rng = random.Random(seed)  # noqa: S311 - a draw, no secret
+    rng = random.Random(seed)
     library.as_it_was()
     damage = do_damage(library, rng)
     for grade in (rng.choice([Grade.PRESENCE, Grade.PROVIDER]), Grade.BYTES):
         yield from _noted(audited(library, damage, grade), damage, grade.value, seed)
     if any(damage.unreadable.values()):  # the cable is plugged in again
-        yield from _noted(audited(library, damage, Grade.BYTES, through=False), damage, "bytes", seed, only="unreadable")
+        yield from _noted(
+            audited(library, damage, Grade.BYTES, through=False), damage, "bytes", seed, only="unreadable"
+        )
+    for store in library.hands:
+        yield "strays / reconcile", f"seed {seed}, {store}", _reconciled(library, store, rng)
     yield from _repaired(library, damage, seed)
+
+
+def _reconciled(library: Library, store: str, rng: random.Random) -> str | None:
+    """Something strange is put beside the replicas; all of it and nothing else is named."""
+    hand = library.hands[store]
+    prefixes = [prefix_of(*version) for version in library.was]
+    for _ in range(rng.choice([0, 1, 3])):
+        stray(hand, rng, prefixes)
+    right = oracle.reconciled(
+        {prefix_of(*version): files for version, files in library.was.items()},
+        files_below(hand, ""),
+        known={"README.txt", "verify_ledger.py"},
+        known_below="ledger/",
+    )
+    (said,), text, code = ask(commands.compare, library, store=store)
+    told = {(finding["code"], finding["path"]) for finding in said["findings"]}
+    if told != right:
+        return f"said {sorted(told - right, key=str)}, left out {sorted(right - told, key=str)}"
+    if code != bool(right) or ("disagrees" in text) != bool(right):
+        return f"exit code {code}, with {len(right)} disagreements"
+    return None
 
 
 def _noted(
@@ -65,7 +90,7 @@ def _files(library: Library, copy: Copy) -> dict[str, bytes]:
 def _evidence(folder: Path) -> dict[Copy, set[bytes]]:
     """Bytes kept, by the copy that they come from."""
     kept: dict[Copy, set[bytes]] = {}
-    for key in OnDisk(folder).keys() if folder.is_dir() else ():
+    for key in OnDisk(folder).all_keys() if folder.is_dir() else ():
         identifier, version, store, _try, *_path = key.split("/")
         kept.setdefault((identifier, int(version[1:]), store), set()).add((folder / key).read_bytes())
     return kept
