@@ -21,10 +21,12 @@ from typing import Any
 from sqlalchemy import func, select
 
 from flows.reconcile import reconcile
+from flows.remains import clear
 from flows.workspace import Workspace
 from preservation.bags.check import check_bag
 from preservation.catalog.schema import leases
 from preservation.facts import Event, EventType
+from preservation.ledger.checking import check_ledger
 from tests.crash.scenes import Scene, pages_of
 from tests.flows.houses import House, contents, proofs, tree
 
@@ -96,10 +98,7 @@ def at_the_end(
     """
     if tree(base / "source") != sources:
         yield "the source was touched"
-    if left := house.leftovers():
-        yield f"left in the workspace: {left}"
-    if left := [path.relative_to(base).as_posix() for path in base.rglob("*") if "unfinished" in path.name]:
-        yield f"unfinished: {left}"
+    yield from _leftovers(house, base)
     now = Seen.of(house)
     if now.versions != scene.versions:
         yield f"{now.versions} versions, not {scene.versions}"
@@ -123,6 +122,27 @@ def at_the_end(
             if each.report.findings or each.away:
                 yield f"{each.report.store} disagrees: {[str(f.message) for f in each.report.findings]}"
     yield from _restored(scene, base)
+
+
+def _leftovers(house: House, base: Path) -> Iterator[str]:
+    """Nothing in the workspace, nothing in a copy; what a put that died left elsewhere in a store, `tidy` removes."""
+    if left := house.leftovers():
+        yield f"left in the workspace: {left}"
+    if left := [path for path in _unfinished(base) if "/aip/" in path or "/stores/" not in path]:
+        yield f"unfinished: {left}"
+    if _unfinished(base):
+        with house.open() as workspace:
+            clear(workspace)
+        if left := _unfinished(base):
+            yield f"unfinished even after tidying: {left}"
+    for name in house.stores:
+        there = {path.name for path in house.store_folder(name).iterdir()}
+        if there - {"README.txt", "aip", "ledger", "verify_ledger.py"}:
+            yield f"in store {name}: {sorted(there)}"
+
+
+def _unfinished(base: Path) -> list[str]:
+    return sorted(path.relative_to(base).as_posix() for path in base.rglob("*") if "unfinished" in path.name)
 
 
 LITTER = {"metadata.json"}  # taken out of the payload as the descriptor
@@ -162,6 +182,11 @@ def _catalog(workspace: Workspace) -> Iterator[str]:
         if held := connection.execute(select(func.count()).select_from(leases)).scalar():
             yield f"{held} leases are still held"
     replicas = list(catalog.all_replicas())
+    stores = [workspace.store(name) for name in workspace.settings.stores]
+    ledger = check_ledger(catalog, stores, objects=True)
+    faults = [*ledger.faults, *(fault for each in ledger.stores for fault in each.faults)]
+    if faults:
+        yield f"the ledger: {[str(fault.finding.message) for fault in faults]}"
     catalog.rebuild_projections()
     if list(catalog.all_replicas()) != replicas:
         yield "the replicas rebuilt from the events are not those the catalog had"

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flows.steps
+from preservation.progress import Progress
 
 _CHANGES = {"os.rename", "os.link", "os.symlink", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -35,6 +36,7 @@ class Points:
         self.count = 0
         self.labels: dict[str, int] = {}
         self.counting = False
+        self.meanwhile: Progress | None = None
         self._lock = threading.Lock()
 
     def here(self, label: str) -> None:
@@ -62,10 +64,14 @@ class Points:
 
     def begin(self, step: str, total: int | None) -> None:
         """Progress begins."""
+        if self.meanwhile is not None:
+            self.meanwhile.begin(step, total)
         self.here(f"begin {step}")
 
     def advance(self, amount: int) -> None:
         """Progress moves."""
+        if self.meanwhile is not None:
+            self.meanwhile.advance(amount)
         self.here("advance")
 
     def hook(self, name: str, args: tuple[Any, ...]) -> None:

@@ -44,11 +44,15 @@ class Zygote:
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """One victim, from its start to its end."""
+        return self.ask_all([request])[0]
+
+    def ask_all(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Victims that start at the same moment."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.write(json.dumps(requests).encode() + b"\n")
         self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
+        answers: list[dict[str, Any]] = json.loads(self._process.stdout.readline())
+        return answers
 
     def close(self) -> None:
         """Its input ends, and it with it."""

@@ -1,8 +1,10 @@
 """A process that runs one command and may die on the way: `python -m tests.crash.victim REQUEST`.
 
-The request is JSON: workspace, flow, parameters, kill_at (the point to die at, or null), broken (what to break in the
-product beforehand, to see that the comparison finds it). Prints one JSON line: the answer, or the label of the
-point where it died. The zygote runs the same in a fork of itself, which saves the second that imports take.
+The request is JSON: workspace, flow, parameters, and what is to go wrong: kill_at (the point to die at), broken (what
+to take away from the product, to see that the comparison finds it), meanwhile (what somebody does to a file just then,
+see meanwhile.py), largest (no file may grow beyond so many bytes, as on a full disk), unprivileged (with the rights
+of nobody). Prints one JSON line: the answer, or the label of the point where it died. The zygote runs the same in
+a fork of itself, which saves the second that imports take.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,9 +21,12 @@ from typing import Any
 
 from flows.run import carry_out
 from flows.workspace import open_workspace
+from preservation.findings import Severity
 from tests.crash.points import Points
+from tests.crash.meanwhile import Meanwhile
 
 Request = dict[str, Any]
+NOBODY = 65534
 
 FLOWS = {
     "ingest": "flows.ingest",
@@ -37,7 +44,16 @@ def run(request: Request, say: Callable[[dict[str, Any]], None]) -> None:
         from tests.crash.broken import BREAKS
 
         BREAKS[request["broken"]]()
+    if request.get("unprivileged") and os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    if request.get("largest"):
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["largest"], request["largest"]))
     points = Points(request.get("kill_at"), lambda label: say({"died": label, "points": points.count}))
+    if request.get("meanwhile"):
+        points.meanwhile = Meanwhile(**request["meanwhile"])
     flow = request["flow"]
     body = getattr(importlib.import_module(FLOWS[flow]), flow)
     try:
@@ -53,10 +69,24 @@ def run(request: Request, say: Callable[[dict[str, Any]], None]) -> None:
 
 def _answers(done: Any) -> list[dict[str, Any]]:
     endings: Sequence[Any] = done if isinstance(done, list) else [done]
-    return [
-        {"word": each.word, "verdict": int(each.verdict), "codes": [f.code for f in getattr(each, "findings", ())]}
-        for each in endings
-    ]
+    return [_answer(each, _findings(each)) for each in endings]
+
+
+def _answer(each: Any, findings: Sequence[Any]) -> dict[str, Any]:
+    findings = [finding for finding in findings if finding.severity is not Severity.INFO]
+    return {
+        "word": each.word,
+        "verdict": int(each.verdict),
+        "codes": [finding.code for finding in findings],
+        "about": [finding.path or "" for finding in findings],
+    }
+
+
+def _findings(each: Any) -> Sequence[Any]:
+    for holder in (each, getattr(each, "copies", None), getattr(each, "restored", None)):
+        if hasattr(holder, "findings"):
+            return tuple(holder.findings)
+    return ()
 
 
 def tell(answer: dict[str, Any]) -> None:

@@ -1,15 +1,18 @@
-"""A process that has imported everything and forks a victim for every request line on its standard input.
+"""A process that has imported everything and forks victims for every line of requests on its standard input.
 
-For each it prints one JSON line: what the victim told, how it ended (`status`, negative for a signal), and what it
-left running (`orphans`): the zygote is the reaper of its descendants, so none can hide.
+For each line it prints one: what each victim told, how it ended (`status`, negative for a signal), and what was
+left running (`orphans`, with the last one): the zygote is the reaper of its descendants, so none can hide.
 """
 
 from __future__ import annotations
 
 import ctypes
+import encodings
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import subprocess
@@ -35,7 +38,7 @@ def main() -> None:
     _import_all()
     gc.freeze()
     for line in sys.stdin.buffer:
-        os.write(answers, json.dumps(_one(json.loads(line), answers)).encode() + b"\n")
+        os.write(answers, json.dumps(_all(json.loads(line), answers)).encode() + b"\n")
 
 
 def _import_all() -> None:
@@ -45,6 +48,9 @@ def _import_all() -> None:
     from preservation.formats.engine import Engine
     from preservation.formats.limits import Limits
 
+    for each in pkgutil.iter_modules(encodings.__path__):  # a victim without rights may not read them any more
+        if each.name not in ("mbcs", "oem"):
+            importlib.import_module(f"encodings.{each.name}")
     engine = Engine(Limits())
     process.subprocess = _Forking(engine)  # type: ignore[assignment]
 
@@ -115,17 +121,30 @@ def _serve(engine: Any, requests: int, answers: int) -> None:
         os._exit(0)
 
 
-def _one(request: dict[str, Any], answers: int) -> dict[str, Any]:
-    told_in, told_out = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _victim(request, told_out, [told_in, answers])
-    os.close(told_out)
-    told, hung = _told(told_in, pid)
-    _, status = os.waitpid(pid, 0)
-    os.close(told_in)
-    answer: dict[str, Any] = json.loads(told) if told else {}
-    return {**answer, "status": os.waitstatus_to_exitcode(status), "hung": hung, "orphans": _orphans()}
+def _all(requests: list[dict[str, Any]], answers: int) -> list[dict[str, Any]]:
+    """Victims that start at the same moment, each from its start to its end."""
+    begun = []
+    go_in, go_out = os.pipe()
+    for request in requests:
+        told_in, told_out = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(go_out)
+            os.read(go_in, 1)  # until all are there
+            _victim(request, told_out, [told_in, answers, go_in])
+        os.close(told_out)
+        begun.append((pid, told_in))
+    os.close(go_in)
+    os.close(go_out)
+    ended = []
+    for pid, told_in in begun:
+        told, hung = _told(told_in, pid)
+        _, status = os.waitpid(pid, 0)
+        os.close(told_in)
+        answer: dict[str, Any] = json.loads(told) if told else {}
+        ended.append({**answer, "status": os.waitstatus_to_exitcode(status), "hung": hung, "orphans": []})
+    ended[-1]["orphans"] = _orphans()
+    return ended
 
 
 def _victim(request: dict[str, Any], told: int, foreign: list[int]) -> None:
