@@ -106,13 +106,15 @@ def objection(catalog: Catalog, found: Found, force: BookInForce) -> Finding | N
             expected=force.book,
         )
         return _finding("ledger-newer-book", text, found, expected=force.book, seen=found.book)
+    if _set_aside(found, force):
+        return None
     if found.broken is not None:
         broken = found.broken.finding
         text = say(
             "The ledger of the store {store} cannot be used: {reason}", store=found.store, reason=broken.message
         )
         return Finding(broken.code, Severity.ERROR, text, broken.path, broken.expected, broken.seen)
-    if found.checkpoint is None or _set_aside(found, force):
+    if found.checkpoint is None:
         return None
     return _strangers(catalog, found.checkpoint, found) or _another_history(catalog, found.checkpoint, found)
 
