@@ -8,12 +8,12 @@ purpose (tests/conformance/), because a checker that cannot say no is worth noth
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from storage_adapters.conformance_clauses import CLAUSES
+from storage_adapters.conformance_clauses import CLAUSES, Clause
 from storage_adapters.conformance_trial import Broken, Trial
 from storage_adapters.errors import ObjectNotFound, StorageDenied, StorageError, StorageFull, StorageUnavailable
 from storage_adapters.store import ErasableStore
@@ -45,7 +45,12 @@ class ClauseResult:
         return self.outcome is not Outcome.BROKEN
 
 
-def run(store: ErasableStore, *, watch: Callable[[ClauseResult], None] | None = None) -> list[ClauseResult]:
+def run(
+    store: ErasableStore,
+    *,
+    watch: Callable[[ClauseResult], None] | None = None,
+    clauses: Sequence[Clause] = CLAUSES,
+) -> list[ClauseResult]:
     """Every clause against the store, in order; `watch` is told of each as it ends.
 
     A store that cannot be worked with at all raises (StorageDenied, StorageUnavailable, StorageFull): that is
@@ -54,7 +59,7 @@ def run(store: ErasableStore, *, watch: Callable[[ClauseResult], None] | None = 
     trial = Trial(store, f"{PREFIX}{secrets.token_hex(8)}/", store.capabilities())
     results: list[ClauseResult] = []
     try:
-        for clause in CLAUSES:
+        for clause in clauses:
             outcome, detail = Outcome.NOT_PROMISED, None
             if clause.needs(trial.can):
                 detail = _broken(lambda check=clause.check: check(trial))  # type: ignore[misc]

@@ -296,8 +296,18 @@ def _erasing_frees_the_key(trial: Trial) -> None:
     key = trial.put("erase/me", b"old")
     trial.put("erase/neighbour", b"stays")
     trial.store.erase(key)
+    del trial.given[key]
     nothing_at(trial, key, "erase")
     same(trial.get(trial.prefix + "erase/neighbour"), b"stays", "the neighbour of an erased object")
+
+
+def _keeps_what_it_took(trial: Trial) -> None:
+    for number in range(30):
+        trial.put(f"stays/{number:02}", bytes([number]) * 100)
+    for key, digest in list(trial.given.items()):
+        same(sha256(trial.get(key)), digest, f"the SHA-256 of {key.removeprefix(trial.prefix)!r} later on")
+        if key not in {each.key for each in trial.store.list(key.rpartition("/")[0] + "/")}:
+            raise Broken(f"{key.removeprefix(trial.prefix)!r} is not listed any more")
 
 
 CLAUSES: tuple[Clause, ...] = (
@@ -332,4 +342,5 @@ CLAUSES: tuple[Clause, ...] = (
         _one_of_racing_puts_wins,
         needs=lambda can: can.conditional_create,
     ),
+    Clause("keeps-what-it-took", say("What was stored stays: there, listed and unchanged."), _keeps_what_it_took),
 )

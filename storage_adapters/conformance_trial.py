@@ -20,12 +20,16 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run: the store, the prefix to work under, what the store can do, and the keys to erase afterwards."""
+    """One run: the store, the prefix to work under, what the store can do, and the keys to erase afterwards.
+
+    `given` holds the digest of everything that the store said it had taken.
+    """
 
     store: ErasableStore
     prefix: str
     can: Capabilities
     made: set[str] = field(default_factory=set)
+    given: dict[str, str] = field(default_factory=dict)
 
     def key(self, name: str) -> str:
         """A key below the prefix, remembered for cleaning up."""
@@ -36,6 +40,7 @@ class Trial:
         """Put bytes with their true size and digest; returns the key."""
         key = self.key(name)
         self.store.put(key, io.BytesIO(data), size=len(data), sha256=sha256(data))
+        self.given[key] = sha256(data)
         return key
 
     def get(self, key: str) -> bytes:
