@@ -13,8 +13,8 @@ from typing import Any
 from preservation.catalog.catalog import Catalog
 from preservation.errors import CatalogError
 from preservation.findings import Finding, Severity
-from preservation.ledger.layout import LEDGER, book_of, checkpoints_prefix
-from preservation.ledger.reading import LedgerBroken, newest
+from preservation.ledger.layout import checkpoints_prefix
+from preservation.ledger.reading import LedgerBroken, highest_book, newest
 from preservation.ledger.records import Checkpoint
 from storage_adapters.errors import place
 from storage_adapters.store import Store
@@ -81,16 +81,15 @@ def book_in_force(catalog: Catalog) -> BookInForce:
 
 def look(store: Store) -> Found:
     """What the store's ledger says of itself. Raises StorageError."""
-    for stat in store.list(LEDGER):
-        book = book_of(stat.key)
-        if book is None:
-            continue
-        try:
-            checkpoint = newest(store, book)
-        except LedgerBroken as error:
-            return Found(store.name, book, last=error.seq, broken=error)
-        return Found(store.name, book, checkpoint, last=checkpoint.last if checkpoint else 0)
-    return Found(store.name)
+    found = highest_book(store)
+    if found is None:
+        return Found(store.name)
+    book, first_key = found
+    try:
+        checkpoint = newest(store, book, first_key=first_key)
+    except LedgerBroken as error:
+        return Found(store.name, book, last=error.seq, broken=error)
+    return Found(store.name, book, checkpoint, last=checkpoint.last if checkpoint else 0)
 
 
 def objection(catalog: Catalog, found: Found, force: BookInForce) -> Finding | None:

@@ -57,19 +57,27 @@ def broken(
     return LedgerBroken(Finding(code, Severity.ERROR, message, where, *told), seq=seq)
 
 
-def highest(store: Store) -> tuple[int, Checkpoint | None] | None:
-    """(The highest book, its newest checkpoint or None), or None when the store has no ledger: one page of a list
-    and one read. Raises LedgerBroken when that checkpoint is not as it was written, StorageError.
-    """
+def highest_book(store: Store) -> tuple[int, str] | None:
+    """(The highest book, the first key of it), or None when the store has no ledger: one page of a list."""
     for stat in store.list(LEDGER):
         book = book_of(stat.key)
         if book is not None:
-            return book, newest(store, book) if checkpoint_of(stat.key) is None else _checkpoint(store, stat.key)
+            return book, stat.key
     return None
 
 
-def newest(store: Store, book: int) -> Checkpoint | None:
-    """The newest checkpoint of a book, None when it has none."""
+def highest(store: Store) -> tuple[int, Checkpoint | None] | None:
+    """(The highest book, its newest checkpoint or None), or None when the store has no ledger. Raises LedgerBroken
+    when that checkpoint is not as it was written, StorageError.
+    """
+    found = highest_book(store)
+    return None if found is None else (found[0], newest(store, found[0], first_key=found[1]))
+
+
+def newest(store: Store, book: int, *, first_key: str = "") -> Checkpoint | None:
+    """The newest checkpoint of a book, None when it has none. Who knows the first key of the book saves a list."""
+    if checkpoint_of(first_key) is not None:
+        return _checkpoint(store, first_key)
     for stat in store.list(checkpoints_prefix(book)):
         if checkpoint_of(stat.key) is not None:
             return _checkpoint(store, stat.key)
