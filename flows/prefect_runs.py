@@ -7,7 +7,8 @@ Result caching is off: a cached "verified" would be a lie in waiting. Parameters
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from prefect.context import SyncClientContext
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
 from flows.audit import audit
@@ -32,12 +34,14 @@ from flows.reconcile import reconcile
 from flows.repair import repair
 from flows.replicate import replicate
 from flows.restore import restore
+from flows.run import is_there
 from flows.steps import RETRY_DELAYS
 from flows.workspace import Workspace, open_workspace
 from preservation.findings import Finding
 from storage_adapters.errors import StorageUnavailable
 
 SENDING_OFF = 2.0  # seconds to wait for Prefect's queues
+CONCLUDING = 1.0  # seconds between two looks whether the server that is to hear of the end is still there
 
 Answer = TypeVar("Answer")
 P = ParamSpec("P")
@@ -62,6 +66,7 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
 
     Raises what the body raised. What the body did stands, even when the server went away before its end.
     """
+    logging.raiseExceptions = False  # a line of log that cannot be sent is no reason to write on the screen
     caller = _Caller(workspace)
     token = _CALLER.set(caller)
     state = None
@@ -69,7 +74,7 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
         # On the runner's loop, and not by `asyncio.run`, which keeps Ctrl-C back until the whole flow is over.
         with asyncio.Runner() as runner:
             flow_run = _FLOWS[name](workspace=str(workspace.folder), **parameters, return_state=True)
-            state = runner.get_loop().run_until_complete(flow_run)
+            state = runner.get_loop().run_until_complete(_concluding(flow_run, caller))
     except Exception:
         if not caller.answers and caller.raised is None:
             raise
@@ -83,13 +88,40 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
     return caller.answers[0]
 
 
-def _send_off() -> None:
-    """Send what Prefect still holds in its queues while the server is surely there.
-
-    Left to the end of the process, Prefect waits for more than a minute for a server that has gone by then.
+async def _concluding(flow_run: Coroutine[Any, Any, State[Any]], caller: _Caller) -> State[Any] | None:
+    """The run's state. Once the body is over, a server that has gone is not waited for: Prefect would go on telling
+    it of the end for two minutes and more. None then.
     """
-    for queue in (APILogWorker, EventsWorker):
-        queue.drain_all(timeout=SENDING_OFF)
+    running = asyncio.ensure_future(flow_run)
+    absent = 0
+    while not running.done() and absent < 2:
+        await asyncio.wait({running}, timeout=CONCLUDING)
+        over = bool(caller.answers) or caller.raised is not None
+        absent = absent + 1 if over and not await asyncio.to_thread(_server_is_there) else 0
+    if running.done():
+        return await running
+    running.cancel()
+    await asyncio.wait({running}, timeout=CONCLUDING)
+    return None
+
+
+def _server_is_there() -> bool:
+    return is_there(str(PREFECT_API_URL.value()))
+
+
+def _send_off() -> None:
+    """Send what Prefect still holds in its queues while the server is surely there, and drop what is left then.
+
+    Left to the end of the process, Prefect waits for each of them, for minutes, for a server that has gone by then.
+    """
+    there = _server_is_there()
+    for kind in (APILogWorker, EventsWorker):
+        services: list[Any] = list(kind._instances.values())  # type: ignore[misc]
+        working = [(service._loop, service._task) for service in services]
+        kind.drain_all(timeout=SENDING_OFF if there else 0)
+        for loop, task_of_service in working:
+            if task_of_service is not None and not task_of_service.done():
+                loop.call_soon_threadsafe(task_of_service.cancel)
 
 
 def task_step(name: str, work: Callable[P, Answer], /, *args: P.args, **kwargs: P.kwargs) -> Answer:

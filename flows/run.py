@@ -45,10 +45,11 @@ def answering_server(workspace: Workspace) -> str | None:
             expected="https://host/api",
             next_step=say("Take them out of the address, and give them as PREFECT_API_AUTH_STRING."),
         )
-    return address if _is_there(address) else None
+    return address if is_there(address) else None
 
 
-def _is_there(address: str) -> bool:
+def is_there(address: str) -> bool:
+    """Whether a Prefect server answers at this address, within a second or so."""
     parts = urlsplit(address)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
@@ -72,3 +73,4 @@ def _settle_prefect(server: str) -> None:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")

@@ -57,7 +57,8 @@ def verify_replica(
         return judge(fact, stat, store, prefix=prefix, grade=grade)
 
     pairs = pair(objects, _listed(store, prefix, seen), prefix=prefix)
-    for answer in in_order(one, pairs, threads=READING_THREADS):
+    standing = (each for each in pairs if each[0] is not None or not _is_gone(each[1], store))
+    for answer in in_order(one, standing, threads=READING_THREADS):
         seen.add(answer)
         progress.advance(answer.fact.size if answer.fact else 0)
         if seen.in_the_dark() and not gone.is_set() and not answers(store):
@@ -79,6 +80,17 @@ def _listed(store: Store, prefix: str, seen: _Seen) -> Iterator[ObjectStat]:
         if not answers(store):
             raise
         seen.not_listed = reports.not_listed(store, error, prefix)
+
+
+def _is_gone(unexpected: ObjectStat | None, store: Store) -> bool:
+    """A second look at what is listed and was never recorded: some lists are behind what was erased."""
+    try:
+        store.stat(unexpected.key if unexpected is not None else "")
+    except ObjectNotFound:
+        return True
+    except StorageError:
+        return False
+    return False
 
 
 def answers(store: Store) -> bool:

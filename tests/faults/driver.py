@@ -338,7 +338,10 @@ def _judge(play: Play, done: Any, error: Exception | None, *, hurt: int) -> None
         unreadable = {"object-unreadable", "reads-differ"} & set(_codes(findings))
         _require(bool(grave & STORE_FAULTS or unreadable), f"failed, and no store is named: {told}")
         _require(grave <= STORE_FAULTS, f"failed for another reason than a store: {told}")
-        _require(not scenario.codes or bool(grave & scenario.codes), f"expected {set(scenario.codes)}: {told}")
+        _require(
+            not scenario.codes or bool(grave & scenario.codes or unreadable),
+            f"expected {set(scenario.codes)}: {told}",
+        )
     _require(scenario.ends in ("either", verdict.name.lower()), f"was to end {scenario.ends}: {told}")
 
 

@@ -78,7 +78,12 @@ _HICCUPS = {
         ("list", "old-list"),
         ("list-uploads", "500"),
     ],
-    "replicate": [("put", "lost-stored"), ("complete", "lost-stored"), ("put", "503-slow-down"), ("list", "reset-in-answer")],
+    "replicate": [
+        ("put", "lost-stored"),
+        ("complete", "lost-stored"),
+        ("put", "503-slow-down"),
+        ("list", "reset-in-answer"),
+    ],
     "audit": [
         ("get", "truncated"),
         ("get", "reset-in-answer"),
@@ -123,10 +128,9 @@ _LASTING = [
     ("403-denied", DENIED),
     ("403-keys", DENIED),
     ("403-clock", DENIED),
-    ("404-no-bucket", DENIED),
     ("301-elsewhere", DENIED),
     ("307-elsewhere", DENIED),
-    ("garbage", DENIED),
+    ("garbage", UNAVAILABLE | DENIED),
 ]
 
 
@@ -141,6 +145,10 @@ def scripted() -> list[Scenario]:
         _scenario(flow, f"{kind} for ever", _ever(kind, key="aip/*"), ends="failed", codes=codes)
         for kind, codes in _LASTING
         for flow in ("ingest", "audit")
+    ]
+    found += [
+        _scenario(flow, "the bucket is gone", _ever("404-no-bucket"), ends="failed", codes=DENIED)
+        for flow in ("ingest", "replicate", "audit")
     ]
     found += [
         _scenario("replicate", f"{kind} for ever", _ever(kind, key="aip/*"), ends="failed", codes=codes)
