@@ -28,6 +28,7 @@ from storage_adapters.errors import StorageError
 from storage_adapters.opening import LocalSettings, open_store
 from storage_adapters.store import ErasableStore
 from wording import say
+from wording.secrets import veiled
 
 NAME = "backup"  # what the folder's ledger calls its place
 README = """\
@@ -98,7 +99,7 @@ def _refuse_places_of_stores(workspace: Workspace, folder: Path) -> None:
 
 def _settings(workspace: Workspace, folder: Path) -> None:
     text = (workspace.folder / SETTINGS_FILE).read_text(encoding="utf-8")
-    told = _PASSWORD.sub(r"\1@", _SECRET.sub(r"# \1 is not part of the copy", text))
+    told = veiled(_PASSWORD.sub(r"\1@", _SECRET.sub(r"# \1 is not part of the copy", text)))  # however it is spelt
     _replace(folder / SETTINGS_FILE, told.encode())
 
 

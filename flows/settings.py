@@ -11,7 +11,7 @@ import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -146,8 +146,9 @@ def _keep_secrets(settings: Settings, file: Path) -> None:
             given = (store.access_key_id, store.secret_access_key, store.session_token)
             keep_secret(*(each.get_secret_value() for each in given if each is not None))
             addresses[f"stores.{name}.endpoint_url"] = store.endpoint_url
-    user = settings.catalog.url.partition("://")[2].rpartition("@")[0]
-    keep_secret(user.partition(":")[2], unquote(user.partition(":")[2]))
+    password = settings.catalog.url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    options = parse_qsl(settings.catalog.url.partition("?")[2])  # libpq takes passwords there too
+    keep_secret(password, unquote(password), *(value for name, value in options if "pass" in name))
     for field, address in addresses.items():
         if holds_credentials(address or ""):
             raise PolicyError(

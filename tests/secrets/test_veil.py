@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from flows import logs
+from flows import catalog_backup, logs
 from flows.failures import as_finding
 from flows.run import answering_server
 from flows.settings import holds_credentials, read_settings
@@ -235,3 +235,25 @@ def test_settings_keep_their_secrets_when_they_are_shown(tmp_path: Path) -> None
     settings = read_settings(tmp_path)
     assert SECRET not in repr(settings)
     assert veiled(f"conninfo {SECRET}") == "conninfo ***"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[catalog]\nurl = "postgresql://u:{secret}@127.0.0.1:1/d"\n',
+        "catalog = {{ url = 'postgresql://u:{quoted}@127.0.0.1:1/d' }}\n",
+        '[catalog]\nurl = "postgresql://u@127.0.0.1:1/d?password={quoted}"\n',
+        '[stores.a]\nkind = "s3"\nbucket = "b"\nsecret_access_key = "{secret}"\n',
+        '[stores.a]\nkind = "s3"\nbucket = "b"\n"session_token" = """\n{secret}"""\n',
+        'stores.a = {{ kind = "s3", bucket = "b", access_key_id = "{secret}" }}\n',
+    ],
+)
+def test_settings_are_copied_without_what_is_secret_however_it_is_spelt(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "vankho.toml").write_text(text.format(secret=SECRET, quoted=quote(SECRET, safe="")))
+    with open_workspace(folder) as workspace:
+        catalog_backup._settings(workspace, tmp_path)
+    copied = (tmp_path / "vankho.toml").read_text()
+    assert "planted" not in copied
+    assert "kind" in copied or "url" in copied
