@@ -26,6 +26,8 @@ Kho này giữ bản sao lưu trữ phục vụ bảo quản lâu dài. Xin khô
 Layout
   README.txt                     this page
   aip/<identifier>/v<N>/         version N of one archival information package (AIP), as an unpacked BagIt bag
+  ledger/                        the history of all packages: every event, bound to the one before by its digest
+  verify_ledger.py               checks that history; run it with: python3 verify_ledger.py
 
 Every aip/<identifier>/v<N>/ is a complete bag by RFC 8493 (https://www.rfc-editor.org/rfc/rfc8493):
   bagit.txt                      written last; where it is absent, copying was cut short
@@ -39,6 +41,13 @@ Every aip/<identifier>/v<N>/ is a complete bag by RFC 8493 (https://www.rfc-edit
 To check a copy without any special software, go into its folder and run
   sha256sum -c manifest-sha256.txt && sha256sum -c tagmanifest-sha256.txt
 A version never changes; a correction is the next version. The highest N is the current one.
+
+In ledger/, <9999-N>-book-N is book N; the highest book counts, lower ones were set aside by a decision recorded in it.
+  checkpoints/                   one for each time the history was written here, newest first; put last
+  events/                        one event a line: its digest, a space, the event as JSON. The digest is SHA-256 over
+                                 the digest before (32 bytes; zeros for event 1) and the bytes of the JSON
+  objects/                       the files of each package that an event admitted, one a line (gzip)
+  policies/                      the rules in force
 """
 
 

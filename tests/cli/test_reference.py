@@ -116,6 +116,8 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
         "formats identify": ("formats", "identify", held.package, "--json"),
         "formats report": ("formats", "report", *where),
         "bag check": ("bag", "check", tmp_path / "out", "--json"),
+        "ledger verify": ("ledger", "verify", *where),
+        "ledger accept": ("ledger", "accept", "second", "--reason", "a bad sector", *where),
     }
     assert set(asked) == {name for name, _ in _tree()} - {"demo"}
     for name, words in asked.items():
@@ -123,6 +125,10 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
             damage(copy / "Trang 1.txt")
         if name == "reconcile":
             (copy / "lạ.txt").write_text("?")
+        if name == "ledger accept":
+            newest = min((held.workspace / "stores/second/ledger/9998-book-1/checkpoints/99999999").iterdir())
+            newest.chmod(0o600)
+            newest.write_text("?")
         real = here(*words).data
         assert real, name
         _alike(_example(_sections()[name]), real, name)
