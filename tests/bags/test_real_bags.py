@@ -5,38 +5,24 @@ from __future__ import annotations
 import pytest
 
 from preservation.bags.check import check_bag
+from tests.bags.second_opinions import compared
+from tests.bags.suite import BAGS, DISPUTED, NAME, bags_in, judged
 
 pytestmark = pytest.mark.corpora
 
-# Two bags of the suite are disputed; the honest answer for both is "invalid, and here is the warning as well".
-DISPUTED = {
-    # Its .DS_Store never made it into the suite's repository, so a listed file really is absent.
-    "v0.97/warning/special-system-files": ({"file-missing", "oxum-differs"}, "system-file"),
-    # It lists hello.txt and HELLO.txt and holds one of them: complete only where the file system ignores case.
-    "v0.97/warning/duplicate-file-with-different-case": ({"file-missing"}, "names-differ-in-case"),
-}
-
 
 def test_conformance_suite(corpora):
-    suite = corpora("bagit-conformance-suite")
-    bags = sorted(path for path in suite.glob("v*/*/*") if path.is_dir())
-    assert len(bags) == 60
-    wrong = []
-    for bag in bags:
-        report = check_bag(bag)
-        name = bag.relative_to(suite).as_posix()
-        errors = {f.code for f in report.findings if f.severity == "error"}
-        warnings = {f.code for f in report.findings if f.severity == "warning"}
-        if name in DISPUTED:
-            expected, warning = DISPUTED[name]
-            right = errors == expected and warning in warnings
-        elif bag.parent.name in ("valid", "warning"):
-            right = report.valid and report.complete and (bag.parent.name == "valid" or bool(warnings))
-        else:  # invalid, linux-only, windows-only: each must fail, on every system
-            right = not report.valid
-        if not right:
-            wrong.append((name, sorted(errors | warnings)))
-    assert wrong == []
+    bags = bags_in(corpora(NAME))
+    assert len(bags) == BAGS
+    wrong = {name: why for name, bag in bags.items() if (why := judged(name, bag)) is not None}
+    assert wrong == {}
+    assert set(DISPUTED) <= set(bags)
+
+
+@pytest.mark.timeout(300)
+def test_the_library_is_compared_with_ours_on_the_suite(corpora):
+    for name, bag in list(bags_in(corpora(NAME)).items())[::6]:
+        assert compared(bag)[1] is None, name
 
 
 # For which reason each one fails, so that none is refused by accident.
