@@ -200,7 +200,7 @@ def flicker(spot: Spot) -> None:
 
 
 def several(spot: Spot) -> None:
-    for name in spot.rng.sample([kind for kind in KINDS if kind not in ("several", *_PAIRED)], 3):
+    for name in spot.rng.sample([kind for kind in KINDS if kind not in ("several", *BOTH, *EARLIER)], 3):
         KINDS[name](spot)
 
 
@@ -227,7 +227,8 @@ KINDS: dict[str, Callable[[Spot], None]] = {
     "flicker": flicker,
     "several": several,
 }
-_PAIRED = ("swap AIPs", "swap versions")  # these damage two replicas at once
+BOTH = ("swap AIPs", "swap versions")  # these damage two replicas at once
+EARLIER = ("swap versions", "roll back")  # these need an earlier version
 
 
 def stray(hand: Hand, rng: random.Random, prefixes: list[str]) -> str:
@@ -262,5 +263,5 @@ def sealed(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def _manifest(name: str, files: Mapping[str, bytes]) -> bytes:
     algorithm = name.rpartition("-")[2].removesuffix(".txt")
-    lines = (f"{hashlib.new(algorithm, content).hexdigest()}  {path}\n" for path, content in sorted(files.items()))
-    return "".join(lines).encode()
+    digests = {path: hashlib.new(algorithm, content).hexdigest() for path, content in files.items()}
+    return "".join(f"{digests[path]}  {path.replace('%', '%25')}\n" for path in sorted(files)).encode()

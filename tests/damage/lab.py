@@ -11,13 +11,14 @@ import os
 import random
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import flows.steps
 import flows.workspace
 from apps.cli import copies as commands
 from apps.cli import screen
@@ -28,7 +29,7 @@ from preservation.facts import Grade
 from storage_adapters.errors import StorageUnavailable
 from tests.damage import kinds, oracle
 from tests.damage.hands import Hand, OnDisk
-from tests.damage.kinds import KINDS, Spot, files_below
+from tests.damage.kinds import BOTH, EARLIER, KINDS, Spot, files_below
 from tests.flows.houses import House, package
 from wording import say
 
@@ -37,9 +38,16 @@ Copy = tuple[str, int, str]  # identifier, version, store
 
 @contextmanager
 def at_rest() -> Iterator[None]:
-    """No Prefect server of this machine is asked, and nothing of the tester's own settings counts."""
+    """No Prefect server of this machine is asked, and nothing of the tester's own settings counts. No power cut is
+    played here, so nothing waits for the disk.
+    """
     mine = {name: value for name, value in os.environ.items() if name.startswith(("VANKHO_", "PREFECT_", "AWS_"))}
-    with mock.patch.dict(os.environ, {"PREFECT_API_URL": "http://127.0.0.1:9/api"}):
+    nowhere = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    with (
+        mock.patch.dict(os.environ, nowhere),
+        mock.patch.object(os, "fsync", lambda _file: None),
+        mock.patch.object(flows.steps, "RETRY_DELAYS", (0.0, 0.0)),
+    ):
         for name in mine.keys() - {"PREFECT_API_URL"}:
             del os.environ[name]
         yield
@@ -107,11 +115,16 @@ def _pages(rng: random.Random, number: int, version: int) -> dict[str, bytes]:
 
 
 class Behind:
-    """A store behind a line that will not give some objects, and gives others wrongly the first time."""
+    """A store behind a line that will not give some objects, and gives others wrongly the first time; or one that
+    spoils whatever is put into it.
+    """
 
-    def __init__(self, store: Any, unreadable: set[str], flickering: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, store: Any, unreadable: set[str], flickering: Mapping[str, bytes], spoil: Callable[[str], None] | None
+    ) -> None:
         self._store, self._unreadable = store, unreadable
         self._first = dict(flickering)
+        self._spoil = spoil
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -122,6 +135,11 @@ class Behind:
         instead = self._first.pop(key, None)
         return self._store.open(key) if instead is None else io.BytesIO(instead)
 
+    def put(self, key: str, source: Any, *, size: int, sha256: str) -> None:
+        self._store.put(key, source, size=size, sha256=sha256)
+        if self._spoil is not None:
+            self._spoil(key)
+
 
 @dataclass
 class Damage:
@@ -130,6 +148,7 @@ class Damage:
     kinds: dict[Copy, str] = field(default_factory=dict)
     unreadable: dict[str, set[str]] = field(default_factory=dict)  # store → keys
     flickering: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    spoil: dict[str, Callable[[str], None]] = field(default_factory=dict)  # what happens to a key that was just put
 
     @contextmanager
     def lines(self) -> Iterator[None]:
@@ -137,45 +156,57 @@ class Damage:
         opened = flows.workspace._open
 
         def behind(workspace: Any, name: str) -> Any:
-            return Behind(opened(workspace, name), self.unreadable.get(name, set()), self.flickering.get(name, {}))
+            line = (self.unreadable.get(name, set()), self.flickering.get(name, {}), self.spoil.get(name))
+            return Behind(opened(workspace, name), *line)
 
         with mock.patch.object(flows.workspace, "_open", behind):
             yield
 
 
-def do_damage(library: Library, rng: random.Random, *, among: Mapping[str, Callable[[Spot], None]] = KINDS) -> Damage:
+def do_damage(library: Library, rng: random.Random, *, among: Collection[str] = tuple(KINDS)) -> Damage:
     """Damage about two thirds of the replicas, each in one way; most often a good one of each version is left."""
     done = Damage()
-    untouched = {version: rng.choice([*library.hands, *library.hands, None]) for version in library.was}
-    for identifier, version, store in rng.sample(library.copies, len(library.copies)):
-        if untouched[identifier, version] == store or rng.random() < 0.2:
+    good = {version: rng.choice([*library.hands, *library.hands, None]) for version in library.was}
+    deck: list[str] = []
+    for copy in rng.sample(library.copies, len(library.copies)):
+        identifier, version, store = copy
+        if good[identifier, version] == store or rng.random() < 0.2:
             continue
-        others = [other for other in library.was if other[0] != identifier and untouched[other] != store]
-        kind = rng.choice([*among])
-        if not others or (kind in ("swap versions", "roll back") and version == 1):
-            continue
-        if kind == "swap versions" and untouched[identifier, version - 1] == store:
-            continue
-        other = rng.choice(others)
-        spot = Spot(
-            library.hands[store],
-            prefix_of(identifier, version),
-            prefix_of(identifier, version - 1) if version > 1 else None,
-            prefix_of(*other),
-            rng,
-            done.unreadable.setdefault(store, set()),
-        )
-        among[kind](spot)
-        done.kinds[identifier, version, store] = kind
-        if kind == "swap AIPs":
-            done.kinds[(*other, store)] = kind
-        if kind == "swap versions":
-            done.kinds[identifier, version - 1, store] = kind
-        for key in spot.flickering:
-            first = bytearray(library.hands[store].read(key))
-            first[rng.randrange(len(first))] ^= 1 << rng.randrange(8)
-            done.flickering.setdefault(store, {})[key] = bytes(first)
+        if not deck:
+            deck = rng.sample([*among], len(among))
+        kind = deck.pop()
+        if version == 1 and kind in EARLIER:  # there is none; it is the turn of the next copy with two
+            deck.insert(0, kind)
+            kind = next((each for each in reversed(deck) if each not in EARLIER), "flip")
+        if kind == "swap versions" and good[identifier, version - 1] == store:
+            kind = "roll back"
+        others = [other for other in library.was if other[0] != identifier and good[other] != store]
+        if others:
+            _damage_one(library, rng, copy, kind, rng.choice(others), done)
     return done
+
+
+def _damage_one(
+    library: Library, rng: random.Random, copy: Copy, kind: str, other: tuple[str, int], done: Damage
+) -> None:
+    identifier, version, store = copy
+    hand, earlier = library.hands[store], (identifier, version - 1)
+    spot = Spot(
+        hand,
+        prefix_of(*copy[:2]),
+        prefix_of(*earlier) if version > 1 else None,
+        prefix_of(*other),
+        rng,
+        done.unreadable.setdefault(store, set()),
+    )
+    KINDS[kind](spot)
+    done.kinds[copy] = kind
+    if kind in BOTH:
+        done.kinds[(*(other if kind == "swap AIPs" else earlier), store)] = kind
+    for key in spot.flickering:
+        first = bytearray(hand.read(key))
+        first[rng.randrange(len(first))] ^= 1 << rng.randrange(8)
+        done.flickering.setdefault(store, {})[key] = bytes(first)
 
 
 def ask(command: Callable[..., Answer], library: Library, **asked: Any) -> tuple[Any, str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,17 @@ from apps.cli import copies as commands
 from preservation.facts import Grade
 from tests.damage import oracle
 from tests.damage.hands import OnDisk
-from tests.damage.kinds import files_below, stray
+from tests.damage.kinds import KINDS, files_below, stray
 from tests.damage.lab import Copy, Damage, Library, ask, audited, do_damage, prefix_of
 
 Result = tuple[str, str, str | None]  # family, case, why it failed
 
 
-def play(library: Library, seed: int) -> Iterator[Result]:
+def play(library: Library, seed: int, *, among: Collection[str] = tuple(KINDS)) -> Iterator[Result]:
     """One round from its seed; a result for each damaged replica and grade, and for each repaired replica."""
     rng = random.Random(seed)
     library.as_it_was()
-    damage = do_damage(library, rng)
+    damage = do_damage(library, rng, among=among)
     for grade in (rng.choice([Grade.PRESENCE, Grade.PROVIDER]), Grade.BYTES):
         yield from _noted(audited(library, damage, grade), damage, grade.value, seed)
     if any(damage.unreadable.values()):  # the cable is plugged in again
@@ -31,6 +31,34 @@ def play(library: Library, seed: int) -> Iterator[Result]:
     for store in library.hands:
         yield "strays / reconcile", f"seed {seed}, {store}", _reconciled(library, store, rng)
     yield from _repaired(library, damage, seed)
+
+
+def spoil(library: Library, seed: int) -> Iterator[Result]:
+    """One store spoils what is put into it: repair notices at the first object, stops there and calls a person."""
+    rng = random.Random(seed)
+    library.as_it_was()
+    store = rng.choice([*library.hands])
+    hand = library.hands[store]
+    for version in library.was:
+        for path in rng.sample([*library.was[version]], 3):
+            hand.delete(prefix_of(*version) + path)
+    audited(library, Damage(), Grade.BYTES)
+    put: list[str] = []
+
+    def spoilt(key: str) -> None:
+        if key.startswith("aip/"):
+            put.append(key)
+            hand.write(key, b"spoilt")
+
+    with Damage(spoil={store: spoilt}).lines():
+        _said, text, code = ask(commands.mend, library)
+    fault = f"{len(put)} objects were put" if len(put) != 1 else f"exit code {code}" if code != 3 else None
+    yield "a store that spoils", f"seed {seed}", fault or (None if "Call a person" in text else "called nobody")
+    audited(library, Damage(), Grade.BYTES)
+    with Damage().lines():  # it has a new disk
+        _said, _text, code = ask(commands.mend, library)
+    whole = all(_files(library, copy) == library.was[copy[:2]] for copy in library.copies)
+    yield "a store that was mended", f"seed {seed}", None if whole and code == 0 else f"exit code {code}"
 
 
 def _reconciled(library: Library, store: str, rng: random.Random) -> str | None:

@@ -13,20 +13,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 
 import boto3
 
-import flows.steps
 from preservation.formats.identify import Identifier
 from tests.damage.hands import Hand, InBucket, OnDisk
 from tests.damage.lab import Library, at_rest, build
-from tests.damage.rounds import play
+from tests.damage.rounds import play, spoil
 from tests.flows.houses import House, local_stores
 from tests.servers.ministack import ministack, program
 from tests.tally import Tally
 
 ROUNDS = 80
+SPOILT = 5  # every so many rounds a store spoils what is put into it
 IN_BUCKET = 8  # every so many rounds one with a store on S3
 AIPS = 6
 
@@ -66,7 +67,6 @@ def main() -> int:
     options = asked.parse_args()
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     sys.stdout.write(f"seed {seed}, {options.runs} rounds\n")
-    flows.steps.RETRY_DELAYS = (0.0, 0.0)
     tally = Tally("Damage: what was done / at which grade it was looked for", least=10 * options.runs)
     with tempfile.TemporaryDirectory() as folder, Identifier() as identifier, ExitStack() as stack, at_rest():
         libraries = [stack.enter_context(library(Path(folder) / "disks", identifier))]
@@ -78,7 +78,8 @@ def main() -> int:
         for number in range(seed, seed + options.runs):
             held = libraries[-1] if number % IN_BUCKET == 0 else libraries[0]
             try:
-                for family, case, why in play(held, number):
+                spoilt = spoil(held, number) if number % SPOILT == 0 else ()
+                for family, case, why in chain(play(held, number), spoilt):
                     tally.note(family, case, why)
                     damaged += family.endswith("/ bytes") and not family.startswith("undamaged")
             except Exception as error:  # whatever one round brings about, the others go on
