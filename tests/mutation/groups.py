@@ -37,9 +37,8 @@ GROUPS = {
             "tests/replicas/test_verify.py",
             "tests/replicas/test_pairing.py",
             "tests/replicas/test_mutants_verify.py",
-            "tests/damage/test_overtaken.py",
         ),
-        ("-k", "not bucket and not postgresql"),
+        ("-k", "not bucket"),
     ),
     "policies": Group(
         "the policy decisions",

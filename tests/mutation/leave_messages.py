@@ -6,6 +6,7 @@ changed in a sentence is no weaker check, and that every gap has its value is pr
 
 from __future__ import annotations
 
+import resource
 import sys
 
 import libcst as cst
@@ -13,6 +14,7 @@ from hypothesis import Phase, settings
 from mutmut.__main__ import cli
 from mutmut.mutation.file_mutation import MutationVisitor
 
+MEMORY = 3 << 30  # bytes
 _skips = MutationVisitor._skip_node_and_children
 
 
@@ -26,4 +28,5 @@ if __name__ == "__main__":
     # The same draws for every mutant, and none made smaller: one failing example is enough.
     settings.register_profile("mutation", derandomize=True, max_examples=40, phases=[Phase.explicit, Phase.generate])
     settings.load_profile("mutation")
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # a mutant that never ends may gather without end
     sys.exit(cli(["run", "--max-children", sys.argv[1]]))

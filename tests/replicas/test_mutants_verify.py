@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -434,3 +437,45 @@ def test_at_most_a_few_items_are_begun_ahead():
     next(given)
     assert len(taken) == 13
     given.close()
+
+
+def test_the_length_of_an_object_is_that_of_all_its_pieces():
+    place = in_memory()
+    place.write("a", b"abcde")
+
+    class InPieces(Through):
+        @contextmanager
+        def open(self, key: str):
+            yield Pieces(b"ab", b"cde")
+
+    assert digest_of(InPieces(place.store), "a") == (sha256(b"abcde"), 5)
+
+
+def test_no_more_are_at_work_at_once_than_asked_for():
+    lock, at_work, most = threading.Lock(), 0, 0
+
+    def work(number: int) -> int:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        time.sleep(0.005)
+        with lock:
+            at_work -= 1
+        return number
+
+    assert list(in_order(work, range(24), threads=2)) == list(range(24))
+    assert most <= 2
+
+
+def test_what_does_not_belong_there_is_not_counted_among_what_lacks_a_checksum():
+    aip, place = pages(3), in_memory()
+    aip.copy_to(place.store)
+    place.write(aip.key("data/zzz"), b"not ours")
+
+    class Bare(Through):
+        def stat(self, key: str) -> ObjectStat:
+            return ObjectStat(key, super().stat(key).size)
+
+    report = aip.verify_in(Bare(place.store), Grade.PROVIDER)
+    assert "for 3 of the 3 objects" in str(report.findings[0].message)
