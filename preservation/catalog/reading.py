@@ -189,7 +189,7 @@ def _not_all(identifier: str, version: int, *, admitted: int, seen: int) -> Cata
             admitted=admitted,
         ),
         where=identifier,
-        next_step=say("Something else than Vankho changed the catalog. Restore it from your own copy of it."),
+        next_step=say("Something else than Vankho changed the catalog. Make it again: `vankho catalog rebuild --from STORE --replace`."),
     )
 
 
