@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from preservation.bags.check import check_bag
 from preservation.facts import EventType
@@ -14,13 +15,18 @@ from tests.flows.houses import package, proofs, tree
 MANY = 20
 
 
-def twenty(lab: Lab, address: str) -> str | None:
+def twenty(lab: Lab, address: str, *, broken: str | None = None) -> str | None:
     """What is wrong, None when nothing is."""
     with lab.place() as base:
         house = new_house(base, address=address)
         source = package(base / "p", identifier="TVQG-0042")
         before = tree(source)
-        request = {"workspace": str(house.folder), "flow": "ingest", "parameters": {"source": str(source)}}
+        request: dict[str, Any] = {
+            "workspace": str(house.folder),
+            "flow": "ingest",
+            "parameters": {"source": str(source)},
+        }
+        request["broken"] = broken
         answers = lab.zygote.ask_all([request] * MANY)
         words = Counter(each["word"] for answer in answers for each in answer.get("answer", [answer | {"word": "?"}]))
         assert words == {"accepted": 1, "already-here": MANY - 1}, f"{words} {answers}"

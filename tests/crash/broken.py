@@ -95,27 +95,12 @@ def restored_in_place() -> None:
     import flows.restore
     from preservation.replicas import restore
 
-    real = restore.restore_bag
+    def restored(objects: Any, places: Any, destination: Path, *, progress: Any, note: str | None) -> Any:
+        for fact in objects:
+            restore._fetch(fact, list(places), destination, [])
+            progress.advance(fact.size)
+        return restore.Restored(destination, 0, 0, (), ())
 
-    def restored(objects: Any, places: Any, destination: Path, **more: Any) -> Any:
-        destination.mkdir(parents=True, exist_ok=True)
-        partial = restore._partial(destination.resolve())
-        partial.mkdir(parents=True, exist_ok=True)
-        (partial / "bag").symlink_to(destination.resolve())
-        mkdir, rename, rmtree = Path.mkdir, Path.rename, restore.shutil.rmtree
-
-        def quiet(path: Path, *args: Any, **kwargs: Any) -> None:
-            if path.name != "bag" or path.parent != partial:
-                mkdir(path, *args, **{**kwargs, "exist_ok": True})
-
-        Path.mkdir, Path.rename = quiet, lambda path, _to: path.unlink()  # type: ignore[assignment, method-assign]
-        restore.shutil.rmtree = lambda *_args, **_kwargs: None
-        try:
-            return real(objects, places, destination, **more)
-        finally:
-            Path.mkdir, Path.rename, restore.shutil.rmtree = mkdir, rename, rmtree  # type: ignore[method-assign]
-
-    restore.refuse_occupied = lambda _folder: None
     flows.restore.refuse_occupied = lambda _folder: None
     flows.restore.restore_bag = restored
 

@@ -60,7 +60,7 @@ def named(event: Event) -> str:
     return " ".join(word for word in words if word)
 
 
-def after_the_kill(house: House, base: Path, sources: dict[str, Any], scene: Scene) -> Iterator[str]:
+def after_the_kill(house: House, base: Path, sources: dict[str, Any]) -> Iterator[str]:
     """What must be so even before anybody runs it again."""
     if tree(base / "source") != sources:
         yield "the source was touched"
@@ -116,7 +116,7 @@ def at_the_end(
                 payload = contents(house.store_folder(name) / f"aip/{version.identifier}/v{version.version}/data")
                 if not payload.items() <= expected.items() or set(expected) - set(payload) - LITTER:
                     yield f"the payload in {name} is not what was delivered"
-        yield from _evidence(workspace, house)
+        yield from _evidence(workspace, house, scene)
         yield from _quarantine(workspace, house, scene)
         for each in reconcile(workspace):
             if each.report.findings or each.away:
@@ -205,16 +205,16 @@ def _object_by_object(workspace: Workspace, house: House, version: Any, store: s
         yield f"{store} holds v{version.version} otherwise than recorded: {sorted(wrong)}"
 
 
-def _evidence(workspace: Workspace, house: House) -> Iterator[str]:
+def _evidence(workspace: Workspace, house: House, scene: Scene) -> Iterator[str]:
     """Every damaged object told exactly once, every file kept named by one event, and nothing else there."""
     repairs = [each.event for each in workspace.catalog.events() if each.event.type is EventType.RECOVERY]
     told = Counter(each["path"] for event in repairs for each in event.detail.get("repaired", ()))
     told += Counter(path for event in repairs for path in event.detail.get("removed", ()))
-    if repairs and told != Counter(DAMAGED):
+    if scene.flow == "repair" and told != Counter(DAMAGED):
         yield f"objects told as repaired or removed: {dict(told)}"
     named_files = Counter(Path(path).name for event in repairs for path in event.detail.get("evidence", ()))
     kept = contents(house.evidence_folder) if house.evidence_folder.exists() else {}
-    if repairs and sorted(kept.values()) != [b"not ours", b"rotten"]:
+    if scene.flow == "repair" and sorted(kept.values()) != [b"not ours", b"rotten"]:
         yield f"evidence on the disk: {kept}"
     if Counter(path.rpartition("/")[2] for path in kept) != named_files:
         yield f"evidence named by events {dict(named_files)}, on the disk {sorted(kept)}"

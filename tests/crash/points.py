@@ -26,12 +26,11 @@ _UNSEEN = ("/dev/", "/proc/")
 
 
 class Points:
-    """Counts, and ends the process at `kill_at` (1 is the first point); never, when that is None.
-
-    `last_words` is told the label just before.
+    """Counts, and ends the process at `kill_at`: the n-th point (1 is the first), or the n-th whose label begins so
+    ("INSERT INTO events#2"); never, when that is None. `last_words` is told the label just before.
     """
 
-    def __init__(self, kill_at: int | None, last_words: Callable[[str], None]) -> None:
+    def __init__(self, kill_at: int | str | None, last_words: Callable[[str], None]) -> None:
         self.kill_at, self.last_words = kill_at, last_words
         self.count = 0
         self.labels: dict[str, int] = {}
@@ -48,10 +47,17 @@ class Points:
         with self._lock:
             self.count += 1
             self.labels[label] = self.labels.get(label, 0) + 1
-            if self.count != self.kill_at:
-                return False
-            self.last_words(label)
-            return True
+            if self._is_it(label):
+                self.last_words(label)
+                return True
+            return False
+
+    def _is_it(self, label: str) -> bool:
+        if not isinstance(self.kill_at, str):
+            return self.count == self.kill_at
+        words, _, nth = self.kill_at.partition("#")
+        seen = sum(count for each, count in self.labels.items() if each.startswith(words))
+        return label.startswith(words) and seen == int(nth or 1)
 
     # -- where the points come from
 

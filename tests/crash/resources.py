@@ -51,7 +51,11 @@ def tried(trouble: Trouble, lab: Lab) -> str | None:
         trouble.touch(base, house)
         if trouble.wrong.get("unprivileged"):
             give_to_nobody(base)
-        request = {"workspace": str(house.folder), "flow": trouble.flow, "parameters": _parameters(trouble.flow, base)}
+        request = {
+            "workspace": str(house.folder),
+            "flow": trouble.flow,
+            "parameters": _parameters(trouble.flow, base),
+        }
         wrong = dict(trouble.wrong)
         if "meanwhile" in wrong:
             wrong["meanwhile"] = {**wrong["meanwhile"], "folder": str(base / wrong["meanwhile"]["folder"])}
@@ -161,6 +165,8 @@ NOBODY = {"unprivileged": True}
 
 
 def _mode(where: str, mode: int, base: Path, house: House) -> None:
+    if "*" not in where and "[" not in where:
+        (base / where).mkdir(parents=True, exist_ok=True)
     for path in sorted(base.glob(where)):
         path.chmod(mode)
 

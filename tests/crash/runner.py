@@ -95,7 +95,7 @@ class Trial:
 
     scene: str
     catalog: str
-    kills: tuple[int, ...]
+    kills: tuple[int | str, ...]
     died: tuple[str, ...]
     wrong: tuple[str, ...]
 
@@ -130,7 +130,7 @@ class Arena:
             self._prepared[scene.name] = self._prepare(scene)
         return self._prepared[scene.name]
 
-    def trial(self, scene: Scene, kills: Sequence[int], *, fresh: bool = False) -> Trial | None:
+    def trial(self, scene: Scene, kills: Sequence[int | str], *, fresh: bool = False) -> Trial | None:
         """Kill at each of the points in turn, then run it to its end and compare. None when no kill came to pass:
         the threads went another way this time and there were fewer points.
         """
@@ -148,18 +148,18 @@ class Arena:
                         wrong.append(f"instead of dying: {answer}")
                     break
                 died.append(answer.get("died", "?"))
-                wrong += [f"after the kill: {each}" for each in after_the_kill(house, base, sources, scene)]
+                wrong += [f"after the kill: {each}" for each in _looked(after_the_kill(house, base, sources))]
                 killed = Seen.of(house)
             if not died and not wrong:
                 return None
             answer = self._run(house, base, scene, kill_at=None, fresh=fresh)
             wrong += _ended_well(answer, scene)
             ends = {"began": prepared.began, "clean": prepared.clean, "killed": killed}
-            wrong += at_the_end(house, base, scene, sources, **ends)
+            wrong += _looked(at_the_end(house, base, scene, sources, **ends))
         return Trial(scene.name, self.catalog, tuple(kills), tuple(died), tuple(wrong))
 
     def _run(
-        self, house: House, base: Path, scene: Scene, *, kill_at: int | None, fresh: bool = False
+        self, house: House, base: Path, scene: Scene, *, kill_at: int | str | None, fresh: bool = False
     ) -> dict[str, Any]:
         ask = fresh_process if fresh else self._zygote.ask
         return ask(
@@ -207,6 +207,14 @@ class Arena:
     def _drop(self, database: str | None) -> None:
         if database is not None and self._server is not None:
             self._server.run(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+def _looked(findings: Iterator[str]) -> Iterator[str]:
+    """What is wrong; that it could not be looked at is wrong as well."""
+    try:
+        yield from findings
+    except Exception as error:
+        yield f"looking raised {error!r}"
 
 
 def _ended_well(answer: dict[str, Any], scene: Scene) -> list[str]:

@@ -10,20 +10,19 @@ import argparse
 import contextlib
 import random
 import secrets
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import partial
 
 from tests.crash.at_once import CASES as AT_ONCE
+from tests.crash.lab import laboratory
 from tests.crash.resources import CASES as RESOURCES
 from tests.crash.runner import SCENES, Arena, Trial, arena, even_draw
 from tests.crash.scenes import Scene
 from tests.servers.postgres import Server, postgres
-from tests.tally import Tally
+from tests.tally import Tally, judged
 
 RUNS = 400
 LEAST = 200
@@ -82,15 +81,10 @@ def main(argv: list[str]) -> int:
             ]
         for half in halves:
             half.result()
-        for family, cases in (("resources", RESOURCES), ("at once", AT_ONCE)):
-            for name, case in cases.items():
-                folder = Path(tempfile.mkdtemp(prefix="vankho-crash-"))
-                try:
-                    tally.note(family, name, case(folder, server))
-                except Exception as error:
-                    tally.failed(family, name, repr(error))
-                finally:
-                    shutil.rmtree(folder, ignore_errors=True)
+        with laboratory(server) as lab:
+            checks = [("resources", name, partial(case, lab)) for name, case in RESOURCES.items()]
+            checks += [("twenty at once", name, partial(case, lab)) for name, case in AT_ONCE.items()]
+            judged(checks, tally)
     sys.stdout.write(f"{time.monotonic() - began:.0f} seconds\n")
     return tally.conclude()
 

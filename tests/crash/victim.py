@@ -22,8 +22,8 @@ from typing import Any
 from flows.run import carry_out
 from flows.workspace import open_workspace
 from preservation.findings import Severity
-from tests.crash.points import Points
 from tests.crash.meanwhile import Meanwhile
+from tests.crash.points import Points
 
 Request = dict[str, Any]
 NOBODY = 65534
@@ -79,6 +79,7 @@ def _answer(each: Any, findings: Sequence[Any]) -> dict[str, Any]:
         "verdict": int(each.verdict),
         "codes": [finding.code for finding in findings],
         "about": [finding.path or "" for finding in findings],
+        "said": [str(finding.message) for finding in findings],
     }
 
 
