@@ -76,6 +76,7 @@ GROUPS = {
             "tests/bags/test_archives.py",
             "tests/bags/test_profiles.py",
             "tests/bags/test_received_bags.py",
+            "tests/bags/test_judged.py",
             "tests/bags/test_mutants_bags.py",
         ),
     ),

@@ -1,0 +1,27 @@
+"""What the checker says of every made bag is what it said before, word for word: no check, limit or gap goes unnoticed.
+
+A difference is no mistake in itself. Read it, then write the golden file anew with `python -m tests.bags.judged`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bags.cases import Case
+from tests.bags.judged import FILE, cases, judged
+
+CASES = list(cases())
+KNOWN = json.loads(FILE.read_text("utf-8"))
+
+
+def test_the_golden_file_has_every_case_and_no_other() -> None:
+    assert {str(case) for case in CASES} == set(KNOWN)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_whole_answer(case: Case, tmp_path: Path) -> None:
+    assert judged(case, tmp_path) == KNOWN[str(case)]
