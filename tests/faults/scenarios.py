@@ -27,8 +27,7 @@ def _ever(kind: str, on: str = "*", key: str = "*", **more: object) -> Rule:
 
 
 def _scenario(flow: str, name: str, *rules: Rule, ends: str = "either", codes: frozenset[str] = frozenset(), **more):
-    family = f"{flow}"
-    return Scenario(f"{flow}: {name}", flow, rules, ends=ends, codes=codes, family=family, **more)
+    return Scenario(f"{flow}: {name}", flow, rules, ends=ends, codes=codes, family=rules[0].kind, **more)
 
 
 # One hiccup is tried again and leaves no trace in the answer.
@@ -211,7 +210,15 @@ def drawn(seed: int) -> Scenario:
         )
         for _ in range(dice.choice((1, 1, 2, 2, 3, 4)))
     )
-    return Scenario(f"seed {seed}", flow, rules, family=flow, probed=dice.random() > 0.1)
+    return Scenario(f"seed {seed}", flow, rules, family=f"drawn: {flow}", probed=dice.random() > 0.1)
+
+
+def one_of_each(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The first scenario of each kind of fault at each flow that it is scripted for, for a short run."""
+    seen: dict[str, Scenario] = {}
+    for each in scenarios:
+        seen.setdefault(each.family, each)
+    return list(seen.values())
 
 
 def by_name(scenarios: Sequence[Scenario]) -> dict[str, Scenario]:
