@@ -189,7 +189,10 @@ def _not_all(identifier: str, version: int, *, admitted: int, seen: int) -> Cata
             admitted=admitted,
         ),
         where=identifier,
-        next_step=say("Something else than Vankho changed the catalog. Make it again: `vankho catalog rebuild --from STORE --replace`."),
+        next_step=say(
+            "Something else than Vankho changed the catalog. Make it again: `vankho catalog rebuild --from STORE "
+            "--replace`."
+        ),
     )
 
 

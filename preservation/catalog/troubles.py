@@ -80,7 +80,10 @@ def _of_sqlite(error: BaseException) -> tuple[Message, Message]:
     if code == sqlite3.SQLITE_CORRUPT:
         return (
             say("The catalog file is damaged and cannot be read whole."),
-            say("Stop Vankho, check the disk, then make the catalog again: `vankho catalog rebuild --from STORE --replace`."),
+            say(
+                "Stop Vankho, check the disk, then make the catalog again: "
+                "`vankho catalog rebuild --from STORE --replace`."
+            ),
         )
     return _contradiction() if code == sqlite3.SQLITE_CONSTRAINT else _unknown()
 
