@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from flows.copies import make_copies
@@ -33,9 +34,10 @@ from preservation import events
 from preservation.bags.write import write_bag
 from preservation.errors import PackageError, PreservationError
 from preservation.facts import AIPVersion, Event, EventOutcome, EventType, Replica
-from preservation.findings import Finding
+from preservation.findings import Finding, Severity, worst
 from preservation.formats.report import format_report
 from preservation.packages.receive import receive
+from preservation.packages.received import Received
 from preservation.packages.submission import Submission, claim, release
 
 
@@ -126,9 +128,8 @@ def _take_in(
     )
     with workspace.lease(f"content {received.content_digest}") as lease:
         known = workspace.catalog.find_content(received.content_digest)
-        if known is not None:
-            workspace.catalog.record([events.delivered_again(known, submission, began)])
-            return _with_copies(workspace, source, "already-here", known, (), step)
+        if known is not None and _came_whole(received):
+            return _already_here(workspace, submission, known, (), began, step)
         supplied = step("check what was supplied", check_supplied_evidence, received, policy, workspace.progress)
         formats = step("identify formats", identify_formats, workspace, received)
         acceptance = step(
@@ -153,6 +154,8 @@ def _take_in(
         )
         if not acceptance.accepted:
             return _rejected(workspace, source, submission.id, acceptance.findings, history)
+        if known is not None:
+            return _already_here(workspace, submission, known, acceptance.findings, began, step)
         with plan_bag(workspace, received, supplied, formats, policy, collection, history) as plan:
             bag = step("write the bag", write_bag, received, plan, destination=bag_place(workspace, submission))
             judged = step("check the bag", check_written_bag, workspace, bag, policy)
@@ -160,6 +163,27 @@ def _take_in(
                 "admit", admit, workspace, received, supplied, plan, judged, policy, collection, fence=lease
             )
     return _with_copies(workspace, source, "accepted", version, acceptance.findings, step)
+
+
+def _came_whole(received: Received) -> bool:
+    """Whether nothing of the delivery was kept out, and nothing but its payload says what should be there.
+
+    What came in may be known while the rest was refused or is missing: then it is judged like any other delivery.
+    """
+    return not received.is_bag and worst(received.findings) is not Severity.ERROR
+
+
+def _already_here(
+    workspace: Workspace,
+    submission: Submission,
+    known: AIPVersion,
+    findings: tuple[Finding, ...],
+    began: datetime,
+    step: Step,
+) -> Ingested:
+    """Content that is here gets no second AIP; that it was delivered once more is recorded."""
+    workspace.catalog.record([events.delivered_again(known, submission, began)])
+    return _with_copies(workspace, str(submission.source), "already-here", known, findings, step)
 
 
 def _with_copies(

@@ -96,8 +96,13 @@ def _bag_top(home: Path) -> str | None:
     """Where in `home` a bag begins: "" at its root, the name of the one folder in it, None when there is no bag."""
     if (home / "bagit.txt").is_file():
         return ""
-    inside = [entry.name for entry in home.iterdir() if not is_litter(entry.name)]
+    inside = [entry.name for entry in home.iterdir() if not _is_only_litter(entry)]
     return inside[0] if len(inside) == 1 and (home / inside[0] / "bagit.txt").is_file() else None
+
+
+def _is_only_litter(entry: Path) -> bool:
+    """Whether all that can stand there is litter. A folder `._scan` is called like litter, its files are not."""
+    return is_litter(f"{entry.name}/" if entry.is_dir() else entry.name)
 
 
 def _litter_in_manifests(bag: Path) -> frozenset[str]:

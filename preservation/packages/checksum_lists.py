@@ -10,10 +10,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from preservation.packages.names import decode
@@ -29,16 +30,17 @@ _PERHAPS = re.compile(rf"{_WORD}|check_?sum|manifest|hash|digest|fixity|mã băm
 _TEXT_SUFFIXES = frozenset({"", ".txt", ".csv", ".tsv", ".lst", ".dat"})
 _SIGNATURES = (".asc", ".sig", ".gpg")  # what proves a list is no list
 
-_GNU = re.compile(r"(\\?)([0-9A-Fa-f]{32,128})(?: [ *]|[ \t]+\*?)(.*\S.*)")
-_BSD = re.compile(r"(\\?)([A-Za-z0-9/-]+) ?\((.+)\) ?= ?([0-9A-Fa-f]+)\s*")
-_POWERSHELL = re.compile(rf"({_WORD})\s+([0-9A-Fa-f]{{32,128}})\s+(\S.*?)\s*", re.IGNORECASE)
+# No pattern may try one stretch of blanks in two ways: a line of blanks would take minutes.
+_GNU = re.compile(r"(\\?)([0-9A-Fa-f]{32,128}) [ *](.+)")
+_GNU_LOOSE = re.compile(r"(\\?)([0-9A-Fa-f]{32,128})[ \t]+\*?(\S.*)")
+_BSD = re.compile(r"(\\?)([A-Za-z0-9/-]+) ?\((.+)\) ?= ?([0-9A-Fa-f]+)")
+_POWERSHELL = re.compile(rf"({_WORD})\s+([0-9A-Fa-f]{{32,128}})\s+(\S.*)", re.IGNORECASE)
 _POWERSHELL_HEAD = re.compile(r"Algorithm\s+Hash\s+Path\s*|[-\s]+")
-_DIGEST_LAST = re.compile(r"([^\t]*[^\t ,;:=])[ \t]*[:=]?[ \t]+\*?([0-9A-Fa-f]{32,128})\s*")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{32,128}")
 _COMMENT = re.compile(r"\s*(?:#|;|//|%)(?!.*[0-9A-Fa-f]{32})")
 _FILE_WORDS = re.compile(r"file|path|name|tệp|tập tin|đường dẫn|ten_tep", re.IGNORECASE)
 _FOLDER_WORDS = re.compile(r"^(?:folder|directory|dir|thư mục)$", re.IGNORECASE)
-_LONGEST_LINE = 1 << 16
+_LONGEST_LINE = 1 << 14  # letters; the longest path a system takes is 4096 bytes
 _LOOK = 1000  # lines looked at to tell what a list asks for
 
 
@@ -81,19 +83,33 @@ def is_a_list(path: Path, *, name: str) -> bool:
         return True
     if not perhaps_a_list(name):
         return False
-    promises = [isinstance(line, Listed) for line in islice(read_list(path), _LOOK)]
+    promises = [isinstance(line, Listed) for line in _beginning(path)]
     return 2 * sum(promises) > len(promises)  # a letter that mentions a digest is no list
 
 
 def algorithms_in(path: Path) -> frozenset[str]:
     """The algorithms that the first lines of a list ask for."""
-    return frozenset(line.algorithm for line in islice(read_list(path), _LOOK) if isinstance(line, Listed))
+    return frozenset(line.algorithm for line in _beginning(path) if isinstance(line, Listed))
 
 
-def read_list(path: Path) -> Iterator[Listed | Unreadable]:
-    """What the list promises, in its order; blank lines and comments are passed over. Streams."""
+class ListTooLong(Exception):
+    """The list has more lines than were to be read."""
+
+
+def _beginning(path: Path) -> Iterator[Listed | Unreadable]:
+    with suppress(ListTooLong):
+        yield from read_list(path, most=_LOOK)
+
+
+def read_list(path: Path, *, most: int = sys.maxsize) -> Iterator[Listed | Unreadable]:
+    """What the list promises, in its order; blank lines and comments are passed over. Streams.
+
+    Raises ListTooLong after `most` lines of any kind.
+    """
     table: _Table | None = None
     for number, line in enumerate(_lines(path), start=1):
+        if number > most:
+            raise ListTooLong
         if not line.strip() or _COMMENT.match(line) or _POWERSHELL_HEAD.fullmatch(line):
             continue
         found = [] if len(line) >= _LONGEST_LINE - 1 else _plain(line)
@@ -140,16 +156,20 @@ def _utf16(head: bytes) -> str | None:
 
 def _plain(line: str) -> list[Listed]:
     """The promise of a line in md5sum or BSD style, or of a lone digest; empty when it is neither."""
-    if match := _BSD.fullmatch(line):
+    short = line.rstrip()
+    if match := _BSD.fullmatch(short):
         escaped, word, name, digest = match.groups()
         algorithm = word.lower().replace("-", "")
         if algorithm in _ALGORITHMS and ALGORITHM_OF_LENGTH.get(len(digest)) == algorithm:
             return [Listed(_unescaped(name, escaped), algorithm, digest.lower())]
-    if match := _GNU.fullmatch(line):
+    match = _GNU.fullmatch(line)
+    if match is None or not match[3].strip():
+        match = _GNU_LOOSE.fullmatch(line)
+    if match:
         escaped, digest, name = match.groups()
         if algorithm_of_length := ALGORITHM_OF_LENGTH.get(len(digest)):
             return [Listed(_unescaped(name, escaped), algorithm_of_length, digest.lower())]
-    if match := _POWERSHELL.fullmatch(line):
+    if match := _POWERSHELL.fullmatch(short):
         word, digest, name = match.groups()
         if ALGORITHM_OF_LENGTH.get(len(digest)) == word.lower().replace("-", ""):
             return [Listed(name, ALGORITHM_OF_LENGTH[len(digest)], digest.lower())]
@@ -160,10 +180,16 @@ def _plain(line: str) -> list[Listed]:
 
 def _digest_last(line: str) -> list[Listed]:
     """The promise of a line that names the file first: `0001.tif  d41d…`, `0001.tif: d41d…`."""
-    match = _DIGEST_LAST.fullmatch(line)
-    if match is None or len(match[2]) not in ALGORITHM_OF_LENGTH or _BSD.fullmatch(line):
+    short = line.rstrip()
+    cut = max(short.rfind(" "), short.rfind("\t"))
+    digest = short[cut + 1 :].removeprefix("*")
+    algorithm = ALGORITHM_OF_LENGTH.get(len(digest)) if _DIGEST.fullmatch(digest) else None
+    name = short[: max(cut, 0)].rstrip(" \t")
+    if name.endswith((":", "=")):
+        name = name[:-1].rstrip(" \t")
+    if algorithm is None or not name or "\t" in name or name[-1] in ",;:=" or _BSD.fullmatch(short):
         return []
-    return [Listed(match[1].strip(), ALGORITHM_OF_LENGTH[len(match[2])], match[2].lower())]
+    return [Listed(name.strip(), algorithm, digest.lower())]
 
 
 def _unescaped(name: str, escaped: str) -> str:

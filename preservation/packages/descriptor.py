@@ -1,6 +1,6 @@
 """The producer's descriptor: `metadata.json` or `metadata.yaml` at the top of the payload.
 
-Read strictly and safely: at most 1 MiB, no key twice, no YAML anchors or tags; what looks like a date or an
+Read strictly and safely: at most 128 KiB, no key twice, no YAML anchors or tags; what looks like a date or an
 octal number stays the text that was written. What it may say is a JSON Schema, given by the caller.
 """
 
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 NAMES = ("metadata.json", "metadata.yaml", "metadata.yml")
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1 << 17  # a page of text has some 3 KB; reading a MiB of hostile YAML takes half a minute
+_MOST_FAULTS = 200  # of the schema that are told one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def descriptor_findings(descriptor: Descriptor, schema: Mapping[str, Any]) -> tu
 
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     # A value can break several rules at once; that a date does not exist says more than that a pattern fails.
-    errors = sorted(validator.iter_errors(descriptor.data), key=lambda error: error.validator != "format")
+    first = islice(validator.iter_errors(descriptor.data), _MOST_FAULTS)
+    errors = sorted(first, key=lambda error: error.validator != "format")
     found: dict[str, Finding] = {}
     for error in errors:
         for field, finding in _faults(error, descriptor.path):
@@ -120,6 +125,8 @@ def _load(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         message = say("The descriptor cannot be read. It must be plain JSON or YAML, without anchors and tags.")
         raise _NotRead(message, str(error)) from None
+    if (half := _half_character(data)) is not None:
+        raise _NotRead(say("The descriptor holds half a character, which cannot be written down: {seen}.", seen=half))
     if not isinstance(data, dict):
         raise _NotRead(say("The descriptor must hold fields with values, as `title: …`."), type(data).__name__)
     return data
@@ -129,8 +136,8 @@ def _load_json(text: str) -> Any:  # noqa: ANN401 - whatever the producer wrote
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         data = dict(items)
         if len(data) < len(items):
-            keys = [key for key, _ in items]
-            twice = next(key for key in keys if keys.count(key) > 1)
+            counts = Counter(key for key, _ in items)
+            twice = next(key for key, count in counts.items() if count > 1)
             raise _NotRead(say("The descriptor gives the field {field} twice. Keep the right one.", field=twice))
         return data
 
@@ -138,6 +145,23 @@ def _load_json(text: str) -> Any:  # noqa: ANN401 - whatever the producer wrote
         raise ValueError(name)
 
     return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+
+
+def _half_character(data: Any) -> str | None:  # noqa: ANN401
+    """A text anywhere in the data that no UTF-8 can hold: one half of a pair of JSON escapes, without the other."""
+    waiting = [data]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and _HALF.search(value):
+            return value[:100]
+    return None
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _faults(error: ValidationError, path: str) -> Iterator[tuple[str, Finding]]:
@@ -156,8 +180,11 @@ def _faults(error: ValidationError, path: str) -> Iterator[tuple[str, Finding]]:
         )
     elif error.validator in ("additionalProperties", "unevaluatedProperties"):
         known = list(schema.get("properties", ()))
-        for field in sorted(set(map(str, instance)) - set(known)):
-            yield prefix + field, _unknown_field(prefix + field, difflib.get_close_matches(field, known, n=1), path)
+        for field in sorted(set(map(str, instance)) - set(known))[:_MOST_FAULTS]:
+            yield (
+                prefix + field[:100],
+                _unknown_field(prefix + field[:100], difflib.get_close_matches(field[:100], known, n=1), path),
+            )
     else:
         seen = _short(instance)
         message, expected = _sentence(error, where or "*", seen)

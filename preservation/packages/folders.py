@@ -37,8 +37,10 @@ class Listed:
     problem: str | None = None
 
 
-def list_folder(root: Path, *, try_open: bool) -> Iterator[Listed]:
+def list_folder(root: Path, *, try_open: bool, depth: int) -> Iterator[Listed]:
     """Everything below the folder, sorted by path bytes; nothing is read. Bounded by the largest single folder.
+
+    Of a folder that lies more than `depth` deep only its name is listed: nothing below it could be kept.
 
     With `try_open` every file is opened and closed, so that all unreadable ones are known before copying.
     """
@@ -50,7 +52,7 @@ def list_folder(root: Path, *, try_open: bool) -> Iterator[Listed]:
                 yield _tried(full, listed)
             else:
                 yield listed
-            if listed.kind is Kind.FOLDER and listed.problem is None:
+            if listed.kind is Kind.FOLDER and listed.problem is None and len(waiting) <= depth:
                 waiting.append(_one_folder(full, listed.name + b"/"))
                 break
         else:

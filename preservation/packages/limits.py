@@ -20,7 +20,7 @@ class Limits:
 
     entries: int = 1_000_000
     total_bytes: int = 16 << 40
-    ratio: int = 250
+    ratio: int = 100
     ratio_from: int = 256 * MEBIBYTE
     depth: int = 64
     part_bytes: int = 255

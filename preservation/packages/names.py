@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from pathlib import PurePosixPath
 
 from preservation.findings import Finding, Severity
 from preservation.packages.limits import Limits
@@ -16,6 +15,7 @@ from storage_adapters.errors import KeyRefused
 from storage_adapters.keys import MAX_KEY_BYTES, check_key
 from wording import say
 
+MOST_PATH = 4096  # letters; what is longer is no path, and findings are not the place to keep it
 # The longest place a delivered file can get inside a store; a name that fits here fits everywhere.
 _PLACE = f"aip/{'0' * 36}/v99999/metadata/submission/"
 
@@ -64,6 +64,15 @@ def decoded_finding(path: str, *, name: bytes) -> Finding:
     )
 
 
+def endless(path: str) -> Finding:
+    """The finding for a path longer than any system takes; only its beginning is told."""
+    message = say(
+        "The path is {seen} letters long, more than any system takes. Ask for shorter names of folders.",
+        seen=len(path),
+    )
+    return Finding("name-not-storable", Severity.ERROR, message, path=path[:200] + "…")
+
+
 def unsafe(path: str) -> Finding | None:
     """Why the path of an archive entry could be written outside the package, None when it cannot."""
     parts = path.split("/")
@@ -93,7 +102,9 @@ def not_storable(path: str, *, limits: Limits) -> Finding | None:
         )
     elif len(parts) > limits.depth:
         message = say(
-            "The file lies {seen} folders deep; at most {limit} are accepted.", seen=len(parts), limit=limits.depth
+            "This lies {seen} folders deep; at most {limit} are accepted. Nothing below it was looked at.",
+            seen=len(parts),
+            limit=limits.depth,
         )
     elif not path.isprintable() and any(unicodedata.category(char) == "Cc" for char in path):
         message = say("The name holds control characters, which no store can hold. Ask for another name.")
@@ -145,7 +156,7 @@ def leaves(path: str, *, target: str) -> bool:
     """Whether a link at `path` pointing to `target` leads out of the package."""
     if target.startswith(("/", "\\")) or _DRIVE.match(target):
         return True
-    depth = len(PurePosixPath(path).parent.parts)
+    depth = path.count("/")
     for part in target.split("/"):
         if part == "..":
             depth -= 1
@@ -162,16 +173,16 @@ def link_finding(path: str, *, target: str) -> Finding:
         code = "link-leaves-package"
         message = say(
             "This is a link to a place outside the package ({target}). Ask for the file itself to be delivered.",
-            target=target,
+            target=target[:200],
         )
     else:
         code = "link-not-followed"
         message = say(
             "This is a link to another place in the package ({target}). Links are not accepted: "
             "ask for the file itself, or for the package without the link.",
-            target=target,
+            target=target[:200],
         )
-    return Finding(code, Severity.ERROR, message, path=path, seen=target)
+    return Finding(code, Severity.ERROR, message, path=path, seen=target[:200])
 
 
 def special_finding(path: str) -> Finding:

@@ -34,6 +34,7 @@ from preservation.packages.folders import (
 )
 from preservation.packages.limits import Limits
 from preservation.packages.litter import Litter, is_litter
+from preservation.packages.locked import Look, locked_finding
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission
 from preservation.packages.tars import read_tar
@@ -92,7 +93,9 @@ def _with_all(error: PackageUnreadable, work: _Work) -> PackageUnreadable:
 
 def _from_folder(work: _Work) -> Iterator[FileFact]:
     source = work.submission.source
-    listing = write_facts(work.submission.folder / "listing.jsonl", list_folder(source, try_open=True), load_listed)
+    depth = work.limits.depth
+    before = list_folder(source, try_open=True, depth=depth)
+    listing = write_facts(work.submission.folder / "listing.jsonl", before, load_listed)
     total = _look_over(listing, work)
     _check_room(work.submission.folder, total)
     work.progress.begin(STEP, total)
@@ -101,7 +104,7 @@ def _from_folder(work: _Work) -> Iterator[FileFact]:
         return (as_entry(source, listed) for listed in listing if listed.problem is None)
 
     yield from _lists_first(entries, work, moved=work.progress.advance)
-    for finding in compare(iter(listing), list_folder(source, try_open=False)):
+    for finding in compare(iter(listing), list_folder(source, try_open=False, depth=depth)):
         work.notes.add(finding)
     listing.path.unlink()
 
@@ -136,9 +139,11 @@ def _look_over(listing: Iterable[Listed], work: _Work) -> int:
 
 def _from_zip(work: _Work) -> Iterator[FileFact]:
     with open_archive(work.submission.source, notes=work.notes) as file:
-        check_zip(file, limits=work.limits)
+        if note := check_zip(file, limits=work.limits):
+            work.notes.add(note)
         total = sum(entry.size for entry in read_zip(file, limits=work.limits))
-        _check_room(work.submission.folder, min(total, work.limits.ratio * file.size + work.limits.ratio_from))
+        counter(file.size, limits=work.limits)(total)  # a bomb that says so is not even begun
+        _check_room(work.submission.folder, total)
         work.progress.begin(STEP, total)
         count = counter(file.size, limits=work.limits)
 
@@ -164,7 +169,11 @@ def _lists_first(
     """Everything, checksum lists before the rest: what they ask for is then computed in the one pass as well."""
 
     def is_list(entry: Entry) -> bool:
-        return entry.kind is Kind.FILE and perhaps_a_list(names.decode(entry.name, text=entry.text))
+        return (
+            entry.kind is Kind.FILE
+            and len(entry.name) <= names.MOST_PATH
+            and perhaps_a_list(names.decode(entry.name, text=entry.text))
+        )
 
     algorithms = work.algorithms
     for fact in _take_all(filter(is_list, entries()), work, algorithms=algorithms, moved=moved):
@@ -190,7 +199,7 @@ def _take_all(
             if any(finding.severity is Severity.ERROR for finding in noticed):
                 continue
             try:
-                fact = _take(entry, path, inbox, algorithms=algorithms, moved=moved)
+                fact = _take(entry, path, inbox, work.notes, algorithms=algorithms, moved=moved)
             except BadEntry as bad:
                 work.notes.add(bad.finding)
                 continue
@@ -200,10 +209,12 @@ def _take_all(
 
 def _judge(entry: Entry, path: str, *, archive: bool, limits: Limits) -> list[Finding]:
     """What is to be said of an entry before its content is read; an ERROR keeps it out."""
+    if len(path) > names.MOST_PATH:
+        return [names.endless(path)]
     if archive and (finding := names.unsafe(path)):
         return [finding]
     if entry.kind is Kind.LINK:
-        return [names.link_finding(path, target=names.decode(entry.target or b""))]
+        return [names.link_finding(path, target=names.decode((entry.target or b"")[: names.MOST_PATH]))]
     if entry.kind is Kind.SPECIAL:
         return [names.special_finding(path)]
     if finding := names.not_storable(path, limits=limits):
@@ -217,13 +228,22 @@ def _judge(entry: Entry, path: str, *, archive: bool, limits: Limits) -> list[Fi
 
 
 def _take(
-    entry: Entry, path: str, inbox: Inbox, *, algorithms: frozenset[str], moved: Callable[[int], None]
+    entry: Entry,
+    path: str,
+    inbox: Inbox,
+    notes: Notes,
+    *,
+    algorithms: frozenset[str],
+    moved: Callable[[int], None],
 ) -> FileFact | None:
     if entry.kind is Kind.FOLDER:
         inbox.make_folder(path)
         return None
     with entry.pieces() as pieces:
-        size, digests = inbox.write(path, pieces, algorithms=algorithms, moved=moved)
+        look = Look(pieces)
+        size, digests = inbox.write(path, look, algorithms=algorithms, moved=moved)
+    if look.locked():
+        notes.add(locked_finding(path))
     return FileFact(path, size, digests, original_name=None if path.encode() == entry.name else entry.name)
 
 

@@ -7,6 +7,7 @@ excused. Digests taken while receiving are used; others are computed from the st
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from preservation.facts import FileFact, Form
 from preservation.findings import Finding, Severity
-from preservation.packages.checksum_lists import Unreadable, is_a_list, read_list
+from preservation.packages.checksum_lists import Listed, ListTooLong, Unreadable, is_a_list, read_list
 from preservation.packages.entries import BUFFER, Notes
 from preservation.packages.litter import is_litter
 from preservation.packages.received import Received
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from preservation.bags.report import BagReport
 
 STEP = "check what was supplied"
+_LINES, _LINES_PER_FILE = 20_000, 8  # that all lists may have together: those of a whole disk are not of one package
+_MOST_ABSENT = 10_000  # files that lists may name in vain
+_MOST_NAME = 4096  # letters; no file has a longer path
+_MOST_PARTS = 64  # folders that a payload may be deep, so that a longer path can only match by its end
 _ABSOLUTE = re.compile(r"(?:[A-Za-z]:)?/+")
 
 
@@ -62,8 +67,9 @@ def check_supplied(received: Received, *, progress: Progress) -> Supplied:
     notes, wanted = Notes(), _Wanted()
     files = _Files(received)
     lists = [fact.path for fact in received.inventory if is_a_list(received.payload / fact.path, name=fact.path)]
+    most = _LINES + _LINES_PER_FILE * received.files
     for path in lists:
-        _read_one(path, files, wanted, notes)
+        most = _read_one(path, files, wanted, notes, most=most)
     if not lists:
         message = say("The producer supplied no checksums. Proof that nothing changed starts with this reception.")
         notes.add(Finding("fixity-starts-here", Severity.INFO, message))
@@ -97,11 +103,14 @@ class _Files:
     def __init__(self, received: Received) -> None:
         self._received = received
         self.payload = received.payload
+        self._top = str(received.payload)
         source = received.submission.source
         self.delivered_as = source.name if received.submission.form is Form.FOLDER else source.name.partition(".")[0]
 
     def find(self, name: str, *, listed_in: str) -> tuple[str | None, bool]:
         """The path of the file and whether its name is exactly the listed one; (None, True) when it is absent."""
+        if len(name) > _MOST_NAME:
+            return None, True
         candidates = list(self._candidates(name, listed_in=listed_in))
         for path in candidates:
             if self._is_file(path):
@@ -122,14 +131,14 @@ class _Files:
             if rest and first == self.delivered_as:
                 yield _inside(".", PurePosixPath(*rest))
             if absolute:  # D:\scan\box1\0001.tif: the vendor's own disk; the end of the path is ours
-                parts = plain.parts[1:]
+                parts = plain.parts[1:][-_MOST_PARTS:]
                 while parts:
                     yield _inside(".", PurePosixPath(*parts))
                     parts = parts[1:]
 
     def _is_file(self, path: str) -> bool:
         try:
-            return bool(path) and (self.payload / path).is_file()
+            return bool(path) and os.path.isfile(f"{self._top}/{path}")  # noqa: PTH113 - asked of a million lines
         except (OSError, ValueError):  # longer than any name, or with a NUL in it
             return False
 
@@ -160,29 +169,46 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
-def _read_one(path: str, files: _Files, wanted: _Wanted, notes: Notes) -> None:
+def _read_one(path: str, files: _Files, wanted: _Wanted, notes: Notes, *, most: int) -> int:
+    """Enter what one list promises. Reads at most so many lines; returns how many are left for the other lists."""
     lines = 0
-    for line in read_list(files.payload / path):
-        lines += 1
-        if isinstance(line, Unreadable):
-            notes.add(_unreadable(path, line))
-            continue
-        name = line.name if line.name is not None else PurePosixPath(path).stem
-        found, exact = files.find(name, listed_in=path)
-        if found == path or is_litter(name.replace("\\", "/")):
-            continue
-        if found is None:
-            wanted.absent.add(_note_absent(name, path, notes))
-            continue
-        if not exact:
-            notes.add(_name_differs(found, name))
-        wanted.of.setdefault(found, []).append((line.algorithm, line.digest, path))
+    try:
+        for line in read_list(files.payload / path, most=most):
+            lines += 1
+            if isinstance(line, Unreadable):
+                notes.add(_unreadable(path, line))
+            else:
+                _enter(line, path, files, wanted, notes)
+    except ListTooLong:
+        message = say(
+            "The checksum lists have far more lines than the package has files, or name too many that are not there. "
+            "They were read up to this list only. Ask for the list of this package alone."
+        )
+        notes.add(Finding("supplied-list-too-long", Severity.ERROR, message, path=path))
+        return 0
     if not lines:
         message = say("This checksum list is empty. Ask for the list, or for the package without it.")
         notes.add(Finding("supplied-list-unreadable", Severity.ERROR, message, path=path))
+    return most - lines
+
+
+def _enter(line: Listed, listed_in: str, files: _Files, wanted: _Wanted, notes: Notes) -> None:
+    name = line.name if line.name is not None else PurePosixPath(listed_in).stem
+    found, exact = files.find(name, listed_in=listed_in)
+    if found == listed_in or is_litter(name.replace("\\", "/")):
+        return
+    if found is None:
+        wanted.absent.add(_note_absent(name, listed_in, notes))
+        if len(wanted.absent) > _MOST_ABSENT:
+            raise ListTooLong
+        return
+    if not exact:
+        notes.add(_name_differs(found, name))
+    wanted.of.setdefault(found, []).append((line.algorithm, line.digest, listed_in))
 
 
 def _note_absent(name: str, listed_in: str, notes: Notes) -> str:
+    name = name[:_MOST_NAME]
     path = _inside(str(PurePosixPath(listed_in).parent), PurePosixPath(name.replace("\\", "/"))) or name
     message = say("The checksum list {list} names this file, but it was not delivered. Ask for it.", list=listed_in)
     notes.add(Finding("supplied-file-missing", Severity.ERROR, message, path=path))

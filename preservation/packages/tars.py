@@ -21,7 +21,8 @@ from preservation.packages.names import decode
 from wording import Message, say
 
 _BLOCK = 512
-_MOST_HEADER = 1 << 20  # bytes in one extended header; real ones hold a path
+_MOST_HEADER = 1 << 20  # bytes in the extended headers of one entry; real ones hold a path
+_MOST_DIGITS = 20  # of a number; 2^64 has as many
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _GNU_LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
@@ -80,11 +81,14 @@ def read_tar(file: Source, *, zipped: bool, limits: Limits, counted: Callable[[i
     """
     stream = _Stream(file, zipped=zipped, counted=counted)
     extended: dict[str, bytes] = {}
-    count = 0
+    count = announced = 0
     while (header := _header(stream.next_header())) is not None:
         stream.expect(header.size)
         if header.type in (*_PAX, tarfile.XGLTYPE, *_GNU_LONG):
-            more = _extended(header, _whole(stream, header))
+            announced += header.size + _BLOCK
+            if announced > _MOST_HEADER:
+                raise _damaged("the extended headers are too large")
+            more = _extended(header, b"".join(stream.content()))
             if header.type != tarfile.XGLTYPE:
                 extended |= more
             continue
@@ -95,7 +99,7 @@ def read_tar(file: Source, *, zipped: bool, limits: Limits, counted: Callable[[i
             )
             raise PackageUnreadable([Finding("archive-too-many-entries", Severity.ERROR, message)])
         yield _entry(stream, header, extended)
-        extended = {}
+        extended, announced = {}, 0
     if extended:
         raise _damaged("an extended header has no entry")
     _end(stream)
@@ -114,29 +118,31 @@ def _header(block: bytes) -> tarfile.TarInfo | None:
     return header
 
 
-def _whole(stream: _Stream, header: tarfile.TarInfo) -> bytes:
-    if header.size > _MOST_HEADER:
-        raise _damaged("an extended header is too large")
-    return b"".join(stream.content())
-
-
 def _extended(header: tarfile.TarInfo, data: bytes) -> dict[str, bytes]:
     """What an extended header says of the next entry: path, linkpath, size, and whether it is sparse."""
     if header.type == tarfile.GNUTYPE_LONGNAME:
         return {"path": data.rstrip(b"\0")}
     if header.type == tarfile.GNUTYPE_LONGLINK:
         return {"linkpath": data.rstrip(b"\0")}
-    found = {}
-    while data:
-        length, blank, _ = data.partition(b" ")
-        if not blank or not length.isdigit() or not 5 <= int(length) <= len(data):
+    found, at = {}, 0
+    while at < len(data):
+        blank = data.find(b" ", at, at + _MOST_DIGITS)
+        length = _number(data[at:blank]) if blank > at else 0
+        if not 5 <= length <= len(data) - at:
             raise _damaged("an extended header is broken")
-        key, equals, value = data[len(length) + 1 : int(length) - 1].partition(b"=")
+        key, equals, value = data[blank + 1 : at + length - 1].partition(b"=")
         if not equals:
             raise _damaged("an extended header is broken")
-        found[key.decode("utf-8", "replace")] = value
-        data = data[int(length) :]
+        if key in (b"path", b"linkpath", b"size") or key.startswith(b"GNU.sparse"):
+            found[key.decode("utf-8", "replace")] = value
+        at += length
     return found
+
+
+def _number(digits: bytes) -> int:
+    if not digits.isdigit() or len(digits) > _MOST_DIGITS:
+        raise _damaged("an extended header is broken")
+    return int(digits)
 
 
 def _entry(stream: _Stream, header: tarfile.TarInfo, extended: dict[str, bytes]) -> Entry:
@@ -144,9 +150,7 @@ def _entry(stream: _Stream, header: tarfile.TarInfo, extended: dict[str, bytes])
     target = extended.get("linkpath", header.linkname.encode("utf-8", "surrogateescape"))
     kind = _kind(header)
     if "size" in extended:
-        if not extended["size"].isdigit():
-            raise _damaged("an extended header is broken")
-        header.size = int(extended["size"])
+        header.size = _number(extended["size"])
     stream.expect(header.size if kind is Kind.FILE or header.type not in tarfile.SUPPORTED_TYPES else 0)
     while name.startswith(b"./"):
         name = name[2:].lstrip(b"/") if name[2:3] == b"/" else name[2:]

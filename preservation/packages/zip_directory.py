@@ -27,6 +27,10 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _CENTRAL = struct.Struct("<4s2B5H3L5H2L")
 _FULL16 = 0xFFFF
 _MADE_ON_DOS, _MADE_ON_NTFS = 0, 10
+AMBIGUOUS = say(
+    "The archive can be read in two ways that give different files: it has a second table of contents, or an entry "
+    "that its table does not name. Ask for a new archive."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +118,16 @@ def _directory(file: Source) -> tuple[int, int, int]:
     tail_at = max(0, size - _END.size - _FULL16)
     file.seek(tail_at)
     tail = file.read()
-    found = _end_in(tail)
-    if found is None:
+    ends = list(_ends_in(tail))
+    if len(ends) > 1:
+        raise refuse("archive-ambiguous", AMBIGUOUS)
+    if not ends:
         raise refuse(
             "archive-cut-short",
             say("The archive was cut short: its end is missing. Ask for it to be delivered again."),
         )
-    _, disk, start_disk, _, count, length, at, _ = _END.unpack_from(tail, found)
-    end = tail_at + found
+    _, disk, start_disk, _, count, length, at, _ = _END.unpack_from(tail, ends[0])
+    end = tail_at + ends[0]
     if _FULL16 in (disk, count) or FULL32 in (length, at):
         end, disk, start_disk, count, length, at = _directory64(file, end)
     if disk or start_disk:
@@ -135,14 +141,18 @@ def _directory(file: Source) -> tuple[int, int, int]:
     return at, length, count
 
 
-def _end_in(tail: bytes) -> int | None:
-    """Where the end record begins: the last one whose comment reaches exactly to the end of the file."""
-    found = tail.rfind(b"PK\5\6")
+def _ends_in(tail: bytes) -> Iterator[int]:
+    """Where an end record begins whose comment reaches exactly to the end of the file."""
+    found = tail.find(b"PK\5\6")
     while found >= 0:
         if len(tail) - found >= _END.size and found + _END.size + _END.unpack_from(tail, found)[7] == len(tail):
-            return found
-        found = tail.rfind(b"PK\5\6", 0, found)
-    return None
+            yield found
+        found = tail.find(b"PK\5\6", found + 1)
+
+
+def directory_begin(file: Source) -> int:
+    """Where the central directory begins; the entries end before it. Raises PackageUnreadable."""
+    return _directory(file)[0]
 
 
 def _directory64(file: Source, end: int) -> tuple[int, int, int, int, int, int]:

@@ -15,16 +15,17 @@ from itertools import pairwise
 
 from preservation.errors import PackageUnreadable
 from preservation.findings import Finding, Severity
-from preservation.packages.entries import BUFFER, BadEntry, Entry, Kind, Source
+from preservation.packages.entries import BUFFER, BadEntry, Entry, Kind, Notes, Source
 from preservation.packages.limits import Limits
 from preservation.packages.names import decode
-from preservation.packages.zip_directory import FULL32, LOCAL, Item, items, refuse, strict
+from preservation.packages.zip_directory import AMBIGUOUS, FULL32, LOCAL, Item, directory_begin, items, refuse, strict
 from wording import say
 
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000
 _SIZES_FOLLOW, _UTF8 = 0x0008, 0x0800
 _STORED, _DEFLATED = 0, 8
 _IN = 1 << 16  # compressed bytes read at once
+_MOST_DESCRIPTOR = 24  # bytes that repeat sizes and checksum behind an entry (4.3.9)
 
 
 def read_zip(file: Source, *, limits: Limits) -> Iterator[Entry]:
@@ -33,9 +34,12 @@ def read_zip(file: Source, *, limits: Limits) -> Iterator[Entry]:
         yield _entry(file, item)
 
 
-def check_zip(file: Source, *, limits: Limits) -> None:
-    """Look at every header before anything is written. Raises PackageUnreadable with all that is wrong."""
-    findings: list[Finding] = []
+def check_zip(file: Source, *, limits: Limits) -> Finding | None:
+    """Look at every header before anything is written; returns what is to be noted of the whole archive.
+
+    Raises PackageUnreadable with all that is wrong.
+    """
+    notes = Notes()
     places: list[tuple[int, int]] = []
     locked = 0
     for item in items(file, limits=limits):
@@ -45,7 +49,7 @@ def check_zip(file: Source, *, limits: Limits) -> None:
         try:
             start = _data_start(file, item)
         except BadEntry as bad:
-            findings.append(bad.finding)
+            notes.add(bad.finding)
             continue
         places.append((item.at, start + item.packed))
     if locked:
@@ -56,9 +60,32 @@ def check_zip(file: Source, *, limits: Limits) -> None:
     places.sort()
     if any(end > after for (_, end), (after, _) in pairwise(places)):
         message = say("Entries of the archive overlap, so that the same bytes come out twice. Ask for a new archive.")
-        findings.append(Finding("archive-entries-overlap", Severity.ERROR, message))
-    if findings:
-        raise PackageUnreadable(findings)
+        notes.add(Finding("archive-entries-overlap", Severity.ERROR, message))
+    if errors := notes.errors():
+        raise PackageUnreadable(errors)
+    return _unlisted(file, places)
+
+
+def _unlisted(file: Source, places: list[tuple[int, int]]) -> Finding | None:
+    """The note on bytes between the entries that nobody lists, None when there are none.
+
+    Raises PackageUnreadable when they begin as an entry does: who reads the archive from its start unpacks them.
+    """
+    count = 0
+    ends = [0, *(end for _, end in places)]
+    for end, after in zip(ends, [*(at for at, _ in places), directory_begin(file)], strict=True):
+        if after - end <= _MOST_DESCRIPTOR:
+            continue
+        file.seek(end)
+        if file.read(4) == b"PK\3\4":
+            raise refuse("archive-ambiguous", AMBIGUOUS)
+        count += after - end
+    if not count:
+        return None
+    message = say(
+        "Between the entries of the archive lie {count} bytes that belong to none. They were left out.", count=count
+    )
+    return Finding("archive-bytes-unlisted", Severity.WARNING, message)
 
 
 def _data_start(file: Source, item: Item) -> int:
@@ -131,7 +158,7 @@ def _checked(pieces: Iterator[bytes], item: Item, path: str) -> Iterator[bytes]:
         yield piece
     if size != item.size:
         message = say("The archive announces another size for this entry than comes out of it.")
-        finding = Finding("archive-size-lies", Severity.ERROR, message, path, f"{item.size} bytes", f"{size} bytes")
+        finding = Finding("archive-size-lies", Severity.ERROR, message, path, str(item.size), str(size))
         raise BadEntry(finding)
     if crc != item.crc:
         raise BadEntry(_entry_damaged(path))

@@ -251,7 +251,7 @@ def test_a_broken_table_of_contents(deliver, make_zip):
     assert deliver(path).errors == [("archive-damaged", "book.zip")]
 
 
-@pytest.mark.parametrize("size", [0, 3, 8, 1 << 30])
+@pytest.mark.parametrize("size", [0, 3, 8, 1 << 27])
 @pytest.mark.parametrize("method", [0, 8])
 def test_an_announced_size_that_is_not_true(deliver, tmp_path, size, method):
     delivery = deliver(raw_zip(tmp_path / "a.zip", Raw(b"a", size=size, method=method), Raw(b"ok")))
