@@ -148,6 +148,55 @@ def test_a_damaged_ledger_leaves_the_catalog_as_it_was(lived: House) -> None:
         assert rebuild(workspace, source="b").verdict is Verdict.WELL
 
 
+def test_an_update_is_whole_or_not_at_all(lived: House, tmp_path: Path) -> None:
+    """The missing events are entered in one transaction: damage at their end undoes all of it."""
+    older = _older(lived, tmp_path)
+    shutil.copy(older, lived.folder / "catalog.db")
+    with lived.open() as workspace:
+        before = told(workspace)
+    segment = sorted(lived.store_folder("a").glob("ledger/*/events/*.jsonl"))[-1]
+    segment.chmod(0o644)
+    segment.write_bytes(segment.read_bytes()[:-2])
+    with lived.open() as workspace, pytest.raises(LedgerBroken):
+        rebuild(workspace, source="a")
+    with lived.open() as workspace:
+        assert told(workspace) == before
+        assert rebuild(workspace, source="b").verdict is Verdict.WELL
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from flows.catalog_copies import rebuild
+from flows.workspace import open_workspace
+from preservation.errors import CatalogError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+with open_workspace(Path(sys.argv[1])) as workspace:
+    try:
+        rebuild(workspace, source="a")
+    except CatalogError as error:
+        print(error.what, error.next_step)
+        sys.exit(3)
+"""
+
+
+def test_a_disk_that_is_full_leaves_no_catalog_and_the_next_try_succeeds(lived: House) -> None:
+    """One clear error."""
+    lose(lived)
+    full = subprocess.run(
+        [sys.executable, "-c", FULL, str(lived.folder)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert full.returncode == 3, full.stderr
+    assert "disk" in full.stdout
+    assert not (lived.folder / "catalog.db").exists()
+    with lived.open() as workspace:
+        assert rebuild(workspace, source="a").verdict is Verdict.WELL
+
+
 def test_the_disk_of_another_store_is_refused_by_name(lived: House) -> None:
     """Its copies would be claimed under the wrong name."""
     lose(lived)
