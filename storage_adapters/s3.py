@@ -192,7 +192,7 @@ class S3Store:
                 completed = self._client.complete_multipart_upload(
                     Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
                 )
-                said(completed, "ETag")
+                said(completed, "Key")  # the ETag of a completed upload is empty on Ceph
         except BaseException as error:  # Ctrl-C too: nothing half-visible, nothing that goes on costing money
             self._abort(key, upload, error)
             raise
