@@ -16,7 +16,7 @@ from tests.damage.hands import Hand
 class Spot:
     """The replica to be damaged: `prefix` in the store that `hand` reaches into; others of the same store beside it.
 
-    `unreadable` and `flickering` are keys that the store will not give, or gives wrongly the first time.
+    `twin` reaches into a store that is to hold the same wrong bytes. `unreadable` and `flickering` are keys that the store will not give, or gives wrongly the first time.
     """
 
     hand: Hand
@@ -24,6 +24,7 @@ class Spot:
     earlier: str | None  # prefix of the version before
     other: str  # prefix of another AIP in the same store
     rng: random.Random
+    twin: Hand | None = None
     unreadable: set[str] = field(default_factory=set)
     flickering: set[str] = field(default_factory=set)
 
@@ -176,6 +177,13 @@ def forge(spot: Spot) -> None:
         spot.replace_all(sealed(files))
 
 
+def two_agree(spot: Spot) -> None:
+    """The same forgery in two stores: whoever counts voices would take it for right."""
+    forge(spot)
+    if spot.twin is not None:
+        replace_below(spot.twin, spot.prefix, spot.files())
+
+
 def lose_mark(spot: Spot) -> None:
     if "bagit.txt" in spot.files():
         spot.hand.delete(spot.prefix + "bagit.txt")
@@ -221,13 +229,14 @@ KINDS: dict[str, Callable[[Spot], None]] = {
     "roll back": roll_back,
     "another bag": another_bag,
     "forge": forge,
+    "two agree": two_agree,
     "mark lost": lose_mark,
     "folder lost": lose_folder,
     "unreadable": unreadable,
     "flicker": flicker,
     "several": several,
 }
-BOTH = ("swap AIPs", "swap versions")  # these damage two replicas at once
+BOTH = ("swap AIPs", "swap versions", "two agree")  # these damage two replicas at once
 EARLIER = ("swap versions", "roll back")  # these need an earlier version
 
 

@@ -182,26 +182,30 @@ def do_damage(library: Library, rng: random.Random, *, among: Collection[str] = 
             kind = "roll back"
         others = [other for other in library.was if other[0] != identifier and good[other] != store]
         if others:
-            _damage_one(library, rng, copy, kind, rng.choice(others), done)
+            twins = [each for each in library.hands if each not in (store, good[identifier, version])]
+            _damage_one(library, rng, copy, kind, other=rng.choice(others), twin=rng.choice(twins), done=done)
     return done
 
 
 def _damage_one(
-    library: Library, rng: random.Random, copy: Copy, kind: str, other: tuple[str, int], done: Damage
+    library: Library, rng: random.Random, copy: Copy, kind: str, *, other: tuple[str, int], twin: str, done: Damage
 ) -> None:
     identifier, version, store = copy
     hand, earlier = library.hands[store], (identifier, version - 1)
     spot = Spot(
         hand,
-        prefix_of(*copy[:2]),
+        prefix_of(identifier, version),
         prefix_of(*earlier) if version > 1 else None,
         prefix_of(*other),
         rng,
+        library.hands[twin],
         done.unreadable.setdefault(store, set()),
     )
     KINDS[kind](spot)
     done.kinds[copy] = kind
-    if kind in BOTH:
+    if kind == "two agree":
+        done.kinds[identifier, version, twin] = kind
+    elif kind in BOTH:
         done.kinds[(*(other if kind == "swap AIPs" else earlier), store)] = kind
     for key in spot.flickering:
         first = bytearray(hand.read(key))
@@ -268,8 +272,8 @@ def _compared(said: Mapping[str, Any] | None, right: oracle.Answer, text: str, c
         return f"said {sorted(told - right.findings, key=str)}, left out {sorted(right.findings - told, key=str)}"
     if right.outcome != "intact" and f"{copy[0]} version {copy[1]} in {copy[2]}: {right.outcome}" not in text:
         return "not named on the screen"
-    for _code, *words in right.findings if right.outcome == "damaged" else ():
-        for word in words:
+    for code, *words in right.findings:
+        for word in words if code in ("object-altered", "object-missing", "object-unexpected") else ():
             if word is not None and screen.printable(word) not in text and word not in text:
                 return f"{word!r} is not on the screen"
     return None

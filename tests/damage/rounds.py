@@ -14,6 +14,7 @@ from tests.damage.hands import OnDisk
 from tests.damage.kinds import KINDS, files_below, stray
 from tests.damage.lab import Copy, Damage, Library, ask, audited, do_damage, prefix_of
 
+LATE = 3  # every so many rounds copies rot after the audit
 Result = tuple[str, str, str | None]  # family, case, why it failed
 
 
@@ -30,6 +31,50 @@ def play(library: Library, seed: int, *, among: Collection[str] = tuple(KINDS)) 
         )
     for store in library.hands:
         yield "strays / reconcile", f"seed {seed}, {store}", _reconciled(library, store, rng)
+    if seed % LATE == 0:
+        yield "rot after the audit", f"seed {seed}", _late(library, rng)
+    yield from _repaired(library, damage, seed)
+
+
+def _late(library: Library, rng: random.Random) -> str | None:
+    """After the audits and before the repair, copies that repair would ask first rot too, each where it is needed."""
+    known = {copy for copy in library.copies if _files(library, copy) != library.was[copy[:2]]}
+    rotten = set()
+    for version, was in library.was.items():
+        now = {store: _files(library, (*version, store)) for store in library.hands}
+        for path in [path for path, content in was.items() if content]:
+            good = [store for store in now if now[store].get(path) == was[path]]
+            if len(good) in range(2, len(now)) and rng.random() < 0.5:
+                library.hands[good[0]].write(prefix_of(*version) + path, was[path][::-1] + b"!")
+                rotten.add((*version, good[0]))
+    if not rotten:
+        return None
+    ask(commands.mend, library)
+    for copy in known - rotten:
+        now, was = _files(library, copy), library.was[copy[:2]]
+        left = [_files(library, (*copy[:2], store)) for store in library.hands]
+        if any(now.get(path) != was[path] and oracle.recoverable(path, was, left) for path in was):
+            return f"{_name(copy)}: a good copy was left, but another was asked first"
+    faults = audited(library, Damage(), Grade.BYTES)  # now the rot of the donors is seen, if it is seen
+    return next((f"{_name(copy)}: {fault}" for copy, fault in faults.items() if fault is not None), None)
+
+
+def lose(library: Library, seed: int) -> Iterator[Result]:
+    """No good copy of some object is left: repair says so, names it, and touches nothing of it."""
+    rng = random.Random(seed)
+    library.as_it_was()
+    damage = Damage()
+    for version, was in rng.sample([*library.was.items()], 2):
+        path, content = rng.choice([(path, content) for path, content in was.items() if len(content) > 8])
+        for store, hand in library.hands.items():
+            how = rng.choice(["delete", "same", "own"])
+            wrong = content[::-1] + b"?" if how == "same" else rng.randbytes(len(content))
+            hand.delete(prefix_of(*version) + path) if how == "delete" else hand.write(
+                prefix_of(*version) + path, wrong
+            )
+            damage.kinds[(*version, store)] = "no good copy left"
+    library.hands["a"].write(prefix_of(*rng.choice([*library.was])) + "data/lạ", b"strange")
+    yield from _noted(audited(library, damage, Grade.BYTES), damage, "bytes", seed)
     yield from _repaired(library, damage, seed)
 
 

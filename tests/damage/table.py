@@ -21,13 +21,13 @@ import boto3
 from preservation.formats.identify import Identifier
 from tests.damage.hands import Hand, InBucket, OnDisk
 from tests.damage.lab import Library, at_rest, build
-from tests.damage.rounds import play, spoil
+from tests.damage.rounds import lose, play, spoil
 from tests.flows.houses import House, local_stores
 from tests.servers.ministack import ministack, program
 from tests.tally import Tally
 
 ROUNDS = 80
-SPOILT = 5  # every so many rounds a store spoils what is put into it
+OTHERS = 5  # every so many rounds something is lost for good, and a store spoils what is put into it
 IN_BUCKET = 8  # every so many rounds one with a store on S3
 AIPS = 6
 
@@ -78,8 +78,8 @@ def main() -> int:
         for number in range(seed, seed + options.runs):
             held = libraries[-1] if number % IN_BUCKET == 0 else libraries[0]
             try:
-                spoilt = spoil(held, number) if number % SPOILT == 0 else ()
-                for family, case, why in chain(play(held, number), spoilt):
+                more = [lose, spoil] if number % OTHERS == 0 else []
+                for family, case, why in chain(play(held, number), *(other(held, number) for other in more)):
                     tally.note(family, case, why)
                     damaged += family.endswith("/ bytes") and not family.startswith("undamaged")
             except Exception as error:  # whatever one round brings about, the others go on

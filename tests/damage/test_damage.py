@@ -15,7 +15,7 @@ from tests.conftest import cannot_run
 from tests.damage.hands import OnDisk
 from tests.damage.kinds import KINDS, replace_below
 from tests.damage.lab import Library, at_rest
-from tests.damage.rounds import play, spoil
+from tests.damage.rounds import lose, play, spoil
 from tests.damage.table import library
 from tests.servers.ministack import program
 
@@ -52,6 +52,10 @@ def test_a_store_that_spoils_what_is_put_into_it(on_disks: Library):
     assert [result for result in spoil(on_disks, 1) if result[2] is not None] == []
 
 
+def test_what_is_lost_for_good(on_disks: Library):
+    assert [result for seed in (1, 2) for result in lose(on_disks, seed) if result[2] is not None] == []
+
+
 @pytest.mark.live
 def test_the_same_with_a_store_in_a_bucket(tmp_path: Path, identifier: Identifier):
     if program() is None:
@@ -69,7 +73,7 @@ def test_the_clever_kinds_leave_a_valid_bag(on_disks: Library, kind: str, tmp_pa
     version = max(on_disks.was, key=lambda version: version[1])
     other = next(each for each in on_disks.was if each[0] != version[0])
     on_disks.as_it_was()
-    _damage_one(on_disks, random.Random(1), (*version, "a"), kind, other, Damage())
+    _damage_one(on_disks, random.Random(1), (*version, "a"), kind, other=other, twin="b", done=Damage())
     bag = on_disks.hands["a"].root / f"aip/{version[0]}/v{version[1]}"  # type: ignore[attr-defined]
     now = {path: (bag / path).read_bytes() for path in OnDisk(bag).all_keys()}
     assert now != on_disks.was[version]
