@@ -1,4 +1,5 @@
-"""The flows as Prefect sees them: a run per package or batch, its steps as tasks. Only this module imports Prefect.
+"""The flows as Prefect sees them: a run per package or batch, its steps as tasks. Only this module and `dead_runs`
+import Prefect.
 
 Prefect orders, shows and tries again; it decides nothing, and the catalog, not Prefect's state, is the truth.
 Result caching is off: a cached "verified" would be a lie in waiting. Parameters are names and paths, never secrets.
@@ -27,6 +28,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
 from flows.audit import audit
+from flows.dead_runs import close_dead_runs, named_after_us
 from flows.ingest import ingest, ingest_batch
 from flows.ledger import in_ledger
 from flows.outcomes import Ending, Verdict, worst_of
@@ -37,8 +39,9 @@ from flows.restore import restore
 from flows.run import is_there
 from flows.steps import RETRY_DELAYS
 from flows.workspace import Workspace, open_workspace
-from preservation.findings import Finding
+from preservation.findings import Finding, Severity
 from storage_adapters.errors import StorageUnavailable
+from wording import say
 
 SENDING_OFF = 2.0  # seconds to wait for Prefect's queues
 CONCLUDING = 1.0  # seconds between two looks whether the server that is to hear of the end is still there
@@ -68,11 +71,12 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
     """
     logging.raiseExceptions = False  # a line of log that cannot be sent is no reason to write on the screen
     caller = _Caller(workspace)
+    _close_dead_runs(workspace)
     token = _CALLER.set(caller)
     state = None
     try:
         # On the runner's loop, and not by `asyncio.run`, which keeps Ctrl-C back until the whole flow is over.
-        with asyncio.Runner() as runner:
+        with named_after_us(), asyncio.Runner() as runner:
             flow_run = _FLOWS[name](workspace=str(workspace.folder), **parameters, return_state=True)
             state = runner.get_loop().run_until_complete(_concluding(flow_run, caller))
     except Exception:
@@ -86,6 +90,15 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
     if not caller.answers:
         raise RuntimeError(f"Prefect ended the run without running it: {state!r}")
     return caller.answers[0]
+
+
+def _close_dead_runs(workspace: Workspace) -> None:
+    """Runs that died before us would be shown as running for ever. That Prefect cannot close them keeps nobody."""
+    try:
+        close_dead_runs(workspace)
+    except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises
+        text = say("Prefect could not be asked for runs that died: {reason}", reason=type(error).__name__)
+        workspace.notices.append(Finding("prefect-not-asked", Severity.WARNING, text))
 
 
 async def _concluding(flow_run: Coroutine[Any, Any, State[Any]], caller: _Caller) -> State[Any] | None:

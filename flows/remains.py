@@ -16,6 +16,7 @@ from pathlib import Path
 from flows.copies import store_failed
 from flows.failures import as_finding
 from flows.outcomes import Verdict
+from flows.run import close_dead_runs
 from flows.settings import LocalStoreSettings
 from flows.tidy import dead_bags, tidy
 from flows.workspace import Workspace
@@ -29,6 +30,7 @@ from storage_adapters.store import ErasableStore, Unfinished
 from wording import say
 
 WORKSPACE = "workspace"
+PREFECT = "Prefect"  # runs that it shows as running, of processes that are dead
 LEDGER = "ledger/"
 PROBES = ".vankho-probe/"  # of which no lease tells; a probe takes seconds
 _A_PROBE = timedelta(hours=1)
@@ -67,6 +69,10 @@ def clear(workspace: Workspace, *, dry_run: bool = False) -> Cleared:
     try:
         cleared.removed += _in_workspace(workspace, dry_run=dry_run)
     except (PreservationError, OSError) as error:
+        cleared.findings.append(as_finding(error))
+    try:
+        cleared.removed += [Remnant(PREFECT, name, 0) for name in close_dead_runs(workspace, dry_run=dry_run)]
+    except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises
         cleared.findings.append(as_finding(error))
     for name, settings in workspace.settings.stores.items():
         try:

@@ -35,6 +35,19 @@ def carry_out(workspace: Workspace, body: Callable[..., Answer], /, **parameters
     return answer
 
 
+def close_dead_runs(workspace: Workspace, *, dry_run: bool = False) -> list[str]:
+    """Close as crashed what the Prefect server that answers shows as running of processes that died here; gives their
+    names, [] without a server. Prefect's errors pass.
+    """
+    server = answering_server(workspace)
+    if server is None:
+        return []
+    _settle_prefect(server)
+    from flows import dead_runs  # late, as above
+
+    return dead_runs.close_dead_runs(workspace, dry_run=dry_run)
+
+
 def answering_server(workspace: Workspace) -> str | None:
     """The API address of the Prefect server that answers: the one set, else the usual one; None when none does."""
     address = os.environ.get("PREFECT_API_URL") or workspace.settings.prefect.api_url or USUAL_SERVER

@@ -184,6 +184,28 @@ def _dead(row: Row[Any], *, one_kernel: bool, silent: bool) -> bool:
     return silent
 
 
+def this_process() -> str:
+    """Words for this process that none other has, on any machine: host, boot, process space, number, start."""
+    return json.dumps([*_machine(), os.getpid(), _started(os.getpid())])
+
+
+def is_gone(process: str) -> bool:
+    """Whether a process, as `this_process` said it, ran on this machine and lives no more. False where that cannot be
+    seen from here: on another machine, in another container, or for words of another kind.
+    """
+    try:
+        host, boot, space, pid, started = json.loads(process)
+        here_host, here_boot, here_space = _machine()
+        if host != here_host or not boot:
+            return False
+        if boot != here_boot:
+            return True  # this machine was started again since
+        seen = _started(int(pid))
+    except (ValueError, TypeError):
+        return False
+    return space == here_space and (seen == GONE or (UNKNOWN not in (seen, started) and seen != started))
+
+
 @cache
 def _machine() -> list[str]:
     """Host name, boot and process space: where a process number means something."""
