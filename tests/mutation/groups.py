@@ -71,13 +71,18 @@ GROUPS = {
             )
         ),
         (
+            "tests/bags/test_judged.py",
             "tests/bags/test_golden.py",
             "tests/bags/test_adversarial.py",
             "tests/bags/test_archives.py",
-            "tests/bags/test_profiles.py",
             "tests/bags/test_received_bags.py",
-            "tests/bags/test_judged.py",
             "tests/bags/test_mutants_bags.py",
+        ),
+        # test_judged has the same bags, and the whole answer to each
+        (
+            *("--deselect", "tests/bags/test_golden.py::test_the_name_is_the_verdict"),
+            *("--deselect", "tests/bags/test_adversarial.py::test_the_name_is_the_verdict"),
+            *("--deselect", "tests/bags/test_adversarial.py::test_every_finding_of_a_golden_bag_is_whole"),
         ),
     ),
     "ledger": Group(

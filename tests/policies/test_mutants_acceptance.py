@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,8 +11,10 @@ import pytest
 from policies.acceptance import SHOWN_FORMATS, decide
 from policies.identity import producer_identifier
 from policies.model import DescriptorRule, FormatRule, Policy, SuppliedChecksums, Then, Waiver, When
+from preservation.bags.profile import read_profile
 from preservation.facts import FormatFact
 from preservation.findings import Finding
+from tests.bags.profiles import a_profile
 from tests.policies.facts import NOW, Seen, accepting, file_format, finding, load_policy
 
 TODAY = NOW.date()
@@ -143,3 +146,19 @@ def test_the_producers_identifier_is_the_first_that_says_something() -> None:
     assert producer_identifier(by("name"), **given) == "0001"
     assert producer_identifier(by("descriptor", "bag-info"), **given | {"descriptor": " \t"}) == "B-1"
     assert producer_identifier(by("descriptor", "bag-info"), descriptor=None, bag_info="", name="0001") is None
+
+
+def test_what_is_said_when_a_profile_is_asked_for_and_no_bag_came() -> None:
+    profile = read_profile(json.dumps(a_profile()).encode(), file="p.json")
+    assert told(accepting(bag_profile=profile)) == [
+        (
+            *("profile-no-bag", "error", "bagit.txt", profile.identifier, "–"),
+            "The policy asks for a bag that keeps to a profile, and the package is no bag.",
+        )
+    ]
+
+
+def test_a_waiver_that_could_never_help_is_not_told_of_on_its_last_day() -> None:
+    waiver = Waiver("link-leaves-package", "reason", "Lan", TODAY)
+    found = decided(accepting(waivers=(waiver,)), found=(finding("link-leaves-package"),)).findings
+    assert [each.code for each in found] == ["link-leaves-package"]

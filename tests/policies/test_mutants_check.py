@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.acceptance import WAIVABLE
-from policies.check import check_against_stores, contradictions
+from policies.check import check_against_stores, contradictions, incomplete
 from policies.load import check_file, load_file, read_file
 from policies.model import Separation
 from policies.problems import Source
@@ -57,6 +57,11 @@ CASES: list[tuple[str, str, int, str | None, str | None, str]] = [
         "replication:\n  copies: 1\n  floor: 1",
         *("policy-separation-above-copies", 2, "1–1", "2"),
         "`replication.separation.min` is 2, more than the 1 copies asked for.",
+    ),
+    (
+        "packaging:\n  bag_info:\n    Payload-Oxum: '1.1'",
+        *("policy-label-taken", 3, "-", "Payload-Oxum"),
+        "`packaging.bag_info.Payload-Oxum`: Vankho writes this element itself.",
     ),
     (
         "replication:\n  lag_target: P0D",
@@ -242,6 +247,22 @@ def test_without_sources_the_policy_itself_is_the_place() -> None:
     assert {each.path for each in check_against_stores(policy, STORES)} == {"default"}
     assert {each.path for each in check_against_stores(load_policy("default"), close)} == {"default"}
     assert check_against_stores(policy, ())[0].expected is None
+    nowhere = [replace(store, region="") for store in STORES]
+    assert [each.path for each in check_against_stores(load_policy("default"), nowhere)] == ["default"]
+
+
+def test_the_place_of_a_separation_is_where_it_was_written_last(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("replication:\n  separation:\n    by: [medium]\n", "utf-8")
+    close = [replace(store, medium="disk") for store in STORES]
+    found = check_against_stores(load_file(file), close, sources=read_file(file).sources)
+    assert [(each.code, each.path) for each in found] == [("policy-stores-too-close", f"{file}:3")]
+
+
+def test_an_interval_that_nobody_wrote_down_is_wanting_in_what_is_built_in() -> None:
+    document = {"audit": {"defaults": {"bytes": {"grace": "P1D"}}, "stores": {}}}
+    (found,) = incomplete(document, {})
+    assert found.path == "built in"
 
 
 def test_places_and_media_are_listed_in_order() -> None:
