@@ -11,17 +11,23 @@ from pathlib import Path
 import pytest
 
 from tests.bags.cases import Case
-from tests.bags.judged import FILE, cases, judged
+from tests.bags.judged import FILE, cases, judged, profile_judged, profiles
 
 CASES = list(cases())
+PROFILES = dict(profiles())
 KNOWN = json.loads(FILE.read_text("utf-8"))
 
 
 def test_the_golden_file_has_every_case_and_no_other() -> None:
-    assert {str(case) for case in CASES} == set(KNOWN)
+    assert {*map(str, CASES), *PROFILES} == set(KNOWN)
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_whole_answer(case: Case, tmp_path: Path) -> None:
     assert judged(case, tmp_path) == KNOWN[str(case)]
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_is_understood_or_refused_as_a_whole(name: str) -> None:
+    assert profile_judged(PROFILES[name]) == KNOWN[name]
