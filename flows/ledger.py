@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -72,12 +73,15 @@ def guard(workspace: Workspace) -> list[str]:
     force = book_in_force(workspace.catalog)
     for each in found:
         refuse(workspace.catalog, each, force)
+    workspace.not_compared = tuple(away)
     workspace.notices += [_not_compared(name, error) for name, error in away.items()]
     return [each.store for each in found]
 
 
 def push(workspace: Workspace, stores: Sequence[str]) -> list[Pushed]:
     """Bring these stores' ledgers up to date, all at once; what fails is a notice and waits for the next run."""
+    if not stores:
+        return []
     try:
         with workspace.lease("ledger"), spooled_segments(workspace.catalog, workspace.folder / "spool") as segments:
             one = partial(_push_one, workspace, policies=policy_texts(workspace), segments=segments)
@@ -202,7 +206,7 @@ def accept(workspace: Workspace, store: str, *, reason: str) -> Accepted:
             next_step=say("`vankho ledger verify` shows how every store stands."),
         )
     book = max(force.book, *(each.book for each in found)) + 1
-    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    by = _who()
     records = tuple(refused_record(each) for each in refused)
     told = events.event(
         EventType.VALIDATION,
@@ -216,6 +220,15 @@ def accept(workspace: Workspace, store: str, *, reason: str) -> Accepted:
     workspace.notices += [_not_compared(name, error) for name, error in away.items()]
     pushed = push(workspace, [each.store for each in found])
     return Accepted(store, book, reason.strip(), by, records, tuple(pushed))
+
+
+def _who() -> str:
+    """The person's account on this machine, or its number where it has no name, as in many containers."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from flows.copies import store_failed
 from flows.failures import as_finding
+from flows.ledger import guard
 from flows.outcomes import Verdict
 from flows.run import close_dead_runs
 from flows.settings import LocalStoreSettings
@@ -66,6 +67,7 @@ class Cleared:
 def clear(workspace: Workspace, *, dry_run: bool = False) -> Cleared:
     """Remove what dead runs left in the workspace and in every store of the settings; `dry_run` only looks."""
     cleared = Cleared()
+    guard(workspace)  # a catalog older than the stores knows too little to say what is dead
     try:
         cleared.removed += _in_workspace(workspace, dry_run=dry_run)
     except (PreservationError, OSError) as error:
@@ -83,7 +85,7 @@ def clear(workspace: Workspace, *, dry_run: bool = False) -> Cleared:
                 _drop(store, "", workspace.clock(), cleared, dry_run=dry_run)  # its locks tell whose owner lives
             else:
                 _drop(store, PROBES, workspace.clock() - _A_PROBE, cleared, dry_run=dry_run)
-        except StorageError as error:
+        except (StorageError, OSError) as error:
             cleared.findings.append(_not_looked(workspace, name, error))
     return cleared
 
@@ -153,7 +155,7 @@ def _drop(store: ErasableStore, prefix: str, before: datetime, cleared: Cleared,
     ]
 
 
-def _not_looked(workspace: Workspace, name: str, error: StorageError) -> Finding:
+def _not_looked(workspace: Workspace, name: str, error: StorageError | OSError) -> Finding:
     """Away, or a provider that does not tell of unfinished uploads, or not us."""
     with suppress(StorageError):
         if isinstance(error, StorageDenied):

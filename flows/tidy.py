@@ -29,8 +29,11 @@ def tidy(workspace: Workspace) -> None:
 def dead_bags(workspace: Workspace, *, swept: Collection[str] = ()) -> list[Path]:
     """The bags of runs that are over or dead on which the catalog does not count; `swept` are submissions whose
     staging folders are to be taken for gone.
+
+    None while a store could not be asked whether it knows more than this catalog: an older copy of it that was
+    brought back does not count on bags that are perhaps the only copies.
     """
-    if not workspace.bags.is_dir():
+    if not workspace.bags.is_dir() or workspace.not_compared:
         return []
     # In this order: a run enters its bag into the catalog before its staging folder goes. Asked the other way
     # round, the catalog could not know yet of a bag whose run ends while we look.

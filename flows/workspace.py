@@ -35,7 +35,7 @@ from preservation.progress import Progress, Silent
 from storage_adapters.errors import StorageDenied, StorageError
 from storage_adapters.opening import LocalSettings, S3Settings, open_for_check, open_store
 from storage_adapters.store import ErasableStore, Store
-from wording import say
+from wording import Message, say
 
 
 def utc_now() -> datetime:
@@ -53,6 +53,7 @@ class Workspace:
     progress: Progress = field(default_factory=Silent)
     patience: float = 3600.0  # seconds to wait for another process that works on the same package
     notices: list[Finding] = field(default_factory=list)  # what a run has to say besides its answer
+    not_compared: tuple[str, ...] = ()  # stores that could not be asked whether the catalog is as new as they are
     _stores: dict[str, ErasableStore] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -67,7 +68,20 @@ class Workspace:
         for name, settings in self.settings.stores.items():
             ledger = self.folder / settings.path / "ledger" if isinstance(settings, LocalStoreSettings) else None
             if ledger is not None and ledger.is_dir():
-                raise CatalogLost(name, shown_address(self.settings.catalog.url, base=self.folder))
+                raise CatalogLost(
+                    say(
+                        "There is no catalog at the address of the settings, but store {store} tells of one.",
+                        store=name,
+                    ),
+                    store=name,
+                    place=shown_address(self.settings.catalog.url, base=self.folder),
+                )
+        if self.bags.is_dir() and any((bag / "bagit.txt").is_file() for bag in self.bags.iterdir()):
+            raise CatalogLost(
+                say("There is no catalog at the address of the settings, but bags of one wait in the workspace."),
+                store=next(iter(self.settings.stores), "STORE"),
+                place=shown_address(self.settings.catalog.url, base=self.folder),
+            )
 
     @property
     def staging(self) -> Path:
@@ -181,12 +195,9 @@ class Workspace:
 
 
 class CatalogLost(LedgerRefused):
-    """No catalog stands at the address of the settings, but a store tells of one. None is made."""
+    """No catalog stands at the address of the settings, but there was one. None is made."""
 
-    def __init__(self, store: str, place: str) -> None:
-        message = say(
-            "There is no catalog at the address of the settings, but store {store} tells of one.", store=store
-        )
+    def __init__(self, message: Message, *, store: str, place: str) -> None:
         super().__init__(Finding("ledger-other-catalog", Severity.ERROR, message, place), store)
         self.next_step = say(
             "If the address is wrong, correct it in vankho.toml. If the catalog was lost, bring it back: "

@@ -17,11 +17,13 @@ from flows.audit import audit
 from flows.catalog_copies import rebuild
 from flows.ingest import ingest
 from flows.outcomes import Verdict
+from flows.remains import clear
 from flows.replicate import replicate
 from flows.restore import restore
 from flows.run import carry_out
 from flows.workspace import CatalogLost, Workspace
 from preservation.facts import AIPVersion, ObjectFact
+from preservation.ledger.guard import LedgerRefused
 from tests.catalog_copies.losses import lose
 from tests.flows.houses import House, codes, package, proofs
 
@@ -207,6 +209,38 @@ def test_the_bag_in_the_workspace_is_counted_on_again(lived: House, tmp_path: Pa
         assert proofs(workspace.catalog.replicas(version.identifier, 1)) == dict.fromkeys("abc", "intact")
         assert not bag.exists()
         assert restore(workspace, version.identifier, to=str(tmp_path / "out")).report.valid
+
+
+def test_no_catalog_is_made_beside_bags_that_wait(lived: House, tmp_path: Path) -> None:
+    """Even when every store is away: the bags may be the only copies, and tidying would not know them."""
+    with _away(lived, *"abc", to=tmp_path):
+        version = _kept_bag(lived, package(tmp_path / "p", {"a.txt": b"abc"}))
+        lose(lived, keep=(*KEPT, "bags"))
+        with lived.open() as workspace, pytest.raises(CatalogLost):
+            carry_out(workspace, ingest, source=str(package(tmp_path / "q", {"b.txt": b"b"})))
+        with lived.open() as workspace, pytest.raises(CatalogLost):
+            clear(workspace)
+    assert (lived.folder / (version.staged or "")).is_dir()
+    assert not (lived.folder / "catalog.db").exists()
+
+
+def test_an_older_catalog_tidies_no_bag_away_while_a_store_cannot_be_asked(lived: House, tmp_path: Path) -> None:
+    """It does not know what was admitted since; with the stores there again it is refused, and brought up to date."""
+    shutil.copy(lived.folder / "catalog.db", tmp_path / "older.db")
+    with _away(lived, *"abc", to=tmp_path):
+        version = _kept_bag(lived, package(tmp_path / "p", {"a.txt": b"abc"}))
+    with lived.open() as workspace:
+        carry_out(workspace, audit, references=[])  # the stores know more now than the older copy
+    shutil.copy(tmp_path / "older.db", lived.folder / "catalog.db")
+    bag = lived.folder / (version.staged or "")
+    with _away(lived, *"abc", to=tmp_path), lived.open() as workspace:
+        carry_out(workspace, replicate, references=[])
+        clear(workspace)
+        assert bag.is_dir()
+    with lived.open() as workspace:
+        with pytest.raises(LedgerRefused):
+            clear(workspace)
+        assert bag.is_dir()
 
 
 def test_a_bag_that_no_ledger_knows_is_adopted_from_the_workspace_or_moved_out_of_the_way(

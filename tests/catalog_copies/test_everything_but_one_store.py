@@ -61,5 +61,6 @@ def test_every_other_store_then_agrees_and_a_second_rebuild_has_nothing_to_do(li
     with lived.open() as workspace:
         again = rebuild(workspace, source="b")
         assert (again.outcome, again.replayed.events, again.verdict) == ("whole-already", 0, Verdict.WELL)
+        assert (again.policies, again.findings) == ((), ())  # what was brought back is what the ledger keeps
         assert again.difference is not None
         assert again.difference.total == 0
