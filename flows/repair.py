@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 
 from flows.begun import begun, has_begun, tell_cut_off
 from flows.copies import audit_replica, copies_held, store_failed
@@ -113,7 +113,7 @@ def _repaired(version: AIPVersion, store: str, workspace: Workspace, step: Step,
     done = Repaired((), (), (), ())
     while True:
         lease.check()
-        mended = step(f"repair in {store}", _mend, workspace, version, before)
+        mended = step(f"repair in {store}", _mend, workspace, version, before, [])
         done = done.and_then(mended)
         after = step(f"verify in {store}", audit_replica, workspace, version, store, Grade.BYTES)
         if len(before.wrong) < FINDINGS_KEPT or _no_better(done, mended, after):
@@ -141,11 +141,13 @@ def _settled(
     return report
 
 
-def _mend(workspace: Workspace, version: AIPVersion, before: ReplicaReport) -> Repaired:
+def _mend(workspace: Workspace, version: AIPVersion, before: ReplicaReport, earlier: list[Repaired]) -> Repaired:
+    """One try; `earlier` are those of this step that gave up half-way, and were told."""
+    told = {path for each in earlier for path in (*dict(each.repaired), *each.removed)}
     workspace.clear_unfinished(before.store, replica_prefix(version.identifier, version.version))
     with begun(workspace, before) as this:
         repaired = repair_replica(
-            before.wrong,
+            [report for report in before.wrong if report.path not in told],
             workspace.erasable_store(before.store),
             donors_for(workspace, version, but=before.store),
             identifier=version.identifier,
@@ -155,8 +157,9 @@ def _mend(workspace: Workspace, version: AIPVersion, before: ReplicaReport) -> R
             progress=workspace.progress,
         )
         if repaired.gave_up is None or repaired.repaired or repaired.removed or repaired.kept:
-            told = events.recovered(version, before.store, repaired, workspace.clock())
-            workspace.catalog.record([replace(told, id=this.event_id)])
+            event = events.recovered(version, before.store, repaired, workspace.clock())
+            workspace.catalog.record([replace(event, id=this.event_id)])
     if repaired.gave_up is not None:
+        earlier.append(repaired)
         raise repaired.gave_up
-    return repaired
+    return reduce(Repaired.and_then, (*earlier, repaired))
