@@ -15,7 +15,14 @@ from enum import StrEnum
 
 from storage_adapters.conformance_clauses import CLAUSES, Clause
 from storage_adapters.conformance_trial import Broken, Trial
-from storage_adapters.errors import ObjectNotFound, StorageDenied, StorageError, StorageFull, StorageUnavailable
+from storage_adapters.errors import (
+    KeyRefused,
+    ObjectNotFound,
+    StorageDenied,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+)
 from storage_adapters.store import ErasableStore
 from wording import Message
 
@@ -87,6 +94,10 @@ def _broken(check: Callable[[], None]) -> str | None:
 
 
 def _clean_up(trial: Trial) -> None:
-    for key in sorted(trial.made):
-        with suppress(ObjectNotFound):
+    """Erase what was made, and what stands below the prefix under another name than it was given."""
+    strays: set[str] = set()
+    with suppress(StorageError):
+        strays = {each.key for each in trial.store.list(trial.prefix) if each.key.startswith(trial.prefix)}
+    for key in sorted(trial.made | strays):
+        with suppress(ObjectNotFound, KeyRefused):
             trial.store.erase(key)

@@ -8,7 +8,7 @@ from storage_adapters import conformance
 from storage_adapters.conformance_clauses import CLAUSES
 from storage_adapters.errors import StorageUnavailable
 from storage_adapters.memory import MemoryStore
-from tests.conformance.broken_stores import CAUGHT, Broken
+from tests.conformance.broken_stores import CAUGHT, Broken, CutsLongNames
 from wording import Message
 
 
@@ -36,3 +36,11 @@ def test_a_store_that_stops_answering_is_no_verdict():
 
     with pytest.raises(StorageUnavailable):
         conformance.run(Stops("broken"))
+
+
+def test_what_a_store_put_under_other_names_is_cleared_too():
+    """The prefix is ours alone; an object that a store named otherwise than it was told stays nobody's otherwise."""
+    store = CutsLongNames("broken")
+    store.keep("aip/x/v1/bagit.txt", b"of somebody else")
+    assert not all(result.passed for result in conformance.run(store))
+    assert list(store._objects) == ["aip/x/v1/bagit.txt"]
