@@ -22,6 +22,7 @@ from wording import say
 from wording.secrets import keep_secret, veiled
 
 LONGEST = 10_000  # characters of one record; botocore logs whole bodies
+_LIKELY = 8  # characters: USE_TOKEN=true is no secret
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|API_KEY|ACCESS_KEY|AUTH_STRING", re.IGNORECASE)
 
 
@@ -30,7 +31,8 @@ def set_up(environment: Mapping[str, str]) -> None:
 
     Raises UsageError when the file cannot be written.
     """
-    keep_secret(*(value for name, value in environment.items() if _SECRET_NAME.search(name)))
+    named_so = {name: value for name, value in environment.items() if _SECRET_NAME.search(name)}
+    keep_secret(*(value for name, value in named_so.items() if len(value) >= _LIKELY or name == "PGPASSWORD"))
     logging.setLogRecordFactory(_veiled_record)
     named = environment.get("VANKHO_LOG")
     if named:

@@ -154,6 +154,11 @@ def test_a_librarys_mistake_in_its_own_line_stops_nothing() -> None:
     assert record.getMessage() == "broken %d ('***',)"
 
 
+def test_what_only_bears_the_name_of_a_secret_is_none(tmp_path: Path) -> None:
+    logs.set_up({"USE_TOKENS": "true", "PGPASSWORD": "pässw"})
+    assert veiled("true pässw") == "true ***"
+
+
 def test_a_log_that_cannot_be_written_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         logs.set_up({"VANKHO_LOG": str(tmp_path / "nowhere" / "vankho.log")})
