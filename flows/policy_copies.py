@@ -41,6 +41,7 @@ def bring_back(
         folder.mkdir(exist_ok=True)
         file.write_bytes(text)
         written.append(name)
+        have = policy_texts(workspace)  # those that extend it may be what they were by this alone
     return tuple(written), tuple(findings)
 
 
