@@ -7,7 +7,6 @@ tells of it: neither stands without the other. What a run that died in between l
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import IO
 from flows.workspace import Workspace
 from preservation.facts import EventType
 from preservation.findings import Finding, as_json
+from wording import printable_json
 
 _WRITING = ".unfinished"
 
@@ -35,7 +35,7 @@ def reasons_kept(workspace: Workspace, source: str, submission: str, findings: S
     }
     with _locked(writing) as out:
         try:
-            out.write(json.dumps(reasons, ensure_ascii=False, indent=2) + "\n")
+            out.write(printable_json(reasons) + "\n")
             out.flush()
             os.fsync(out.fileno())
             yield file

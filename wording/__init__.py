@@ -3,6 +3,6 @@
 The lowest room: every other room may say something, so every room may import this one.
 """
 
-from wording.message import Explained, Message, printable, say
+from wording.message import Explained, Message, printable, printable_json, say
 
-__all__ = ["Explained", "Message", "printable", "say"]
+__all__ = ["Explained", "Message", "printable", "printable_json", "say"]

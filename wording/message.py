@@ -6,6 +6,7 @@ file name inside it can never pass for text of ours: values are made printable w
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,19 @@ def printable(value: object) -> str:
         char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _UNPRINTABLE else char
         for char in str(value)
     )
+
+
+def printable_json(data: object, *, indent: int | None = 2) -> str:
+    """The data as JSON in which nothing can act on a terminal; one line when `indent` is None.
+
+    JSON itself escapes only what is below a blank. A program that reads it gets the very same names.
+    """
+    text = json.dumps(data, ensure_ascii=False, indent=indent, default=str)
+    return "\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n"))
+
+
+def _escaped(line: str) -> str:
+    return "".join(json.dumps(char)[1:-1] if unicodedata.category(char) in _UNPRINTABLE else char for char in line)
 
 
 class _Gaps(dict[str, object]):

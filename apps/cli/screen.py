@@ -5,7 +5,6 @@ Nothing printed here can act on a terminal: every value passes through `printabl
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from rich.cells import cell_len
 from apps.cli.answer import Answer, Cell, Table
 from preservation.findings import Finding, message_as_json
 from preservation.progress import Progress, Silent
-from wording import Explained, Message, printable, say
+from wording import Explained, Message, printable, printable_json, say
 from wording.translate import translate
 
 
@@ -33,7 +32,7 @@ def show(answer: Answer, *, as_json: bool, language: str) -> None:
 
 def print_json(data: object) -> None:
     """One JSON document, UTF-8, on standard output."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.write(printable_json(data) + "\n")
 
 
 def in_words(cell: Cell, language: str) -> str:
@@ -96,7 +95,7 @@ def show_notices(notices: Sequence[Finding], *, as_json: bool, language: str) ->
 
     if as_json:
         document = {"notices": shapes.findings_json(notices, language)}
-        sys.stderr.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stderr.write(printable_json(document, indent=None) + "\n")
         return
     for line in shapes.finding_lines(notices, language):
         sys.stderr.write(in_words(line, language) + "\n" if not isinstance(line, Table) else "")

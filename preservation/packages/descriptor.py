@@ -56,7 +56,7 @@ def read_descriptor(received: Received) -> Descriptor | None:
     try:
         data = _load(found[0])
     except _NotRead as error:
-        findings.append(Finding("descriptor-unreadable", Severity.ERROR, error.message, path=path, seen=error.detail))
+        findings.append(Finding("descriptor-unreadable", Severity.ERROR, error.message, path=path))
     return Descriptor(path, data, tuple(findings))
 
 
@@ -95,12 +95,11 @@ def _places(payload: Path) -> Iterator[Path]:
 
 
 class _NotRead(Exception):
-    """The descriptor could not be read; why, for the officer and in detail."""
+    """The descriptor could not be read; why, for the officer."""
 
-    def __init__(self, message: Message, detail: str | None = None) -> None:
+    def __init__(self, message: Message) -> None:
         super().__init__(str(message))
         self.message = message
-        self.detail = detail
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -110,25 +109,25 @@ def _load(path: Path) -> dict[str, Any]:
         raise _NotRead(say("The descriptor is larger than {limit} bytes. It was not read.", limit=MOST_BYTES))
     try:
         text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError:
         message = say("The descriptor is not written in UTF-8. Save it again as UTF-8.")
-        raise _NotRead(message, str(error)) from None
+        raise _NotRead(message) from None
     try:
         data = _load_json(text) if path.suffix == ".json" else load_strict(text)
     except json.JSONDecodeError as error:
         message = say("The descriptor is not proper JSON (line {line}). Correct that line.", line=error.lineno)
-        raise _NotRead(message, str(error)) from None
+        raise _NotRead(message) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         message = say("The descriptor is not proper YAML (line {line}). Correct that line.", line=line)
-        raise _NotRead(message, error.problem) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise _NotRead(message) from None
+    except (yaml.YAMLError, RecursionError, ValueError):
         message = say("The descriptor cannot be read. It must be plain JSON or YAML, without anchors and tags.")
-        raise _NotRead(message, str(error)) from None
+        raise _NotRead(message) from None
     if (half := _half_character(data)) is not None:
         raise _NotRead(say("The descriptor holds half a character, which cannot be written down: {seen}.", seen=half))
     if not isinstance(data, dict):
-        raise _NotRead(say("The descriptor must hold fields with values, as `title: …`."), type(data).__name__)
+        raise _NotRead(say("The descriptor must hold fields with values, as `title: …`."))
     return data
 
 
@@ -212,24 +211,15 @@ _BOUNDS = {
     "maxLength": "<=",
     "maxItems": "<=",
 }
-_TYPES = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "fields with values",
-    "null": "nothing",
-}
 
 
-def _sentence(error: ValidationError, field: str, seen: str) -> tuple[Message, str]:
+def _sentence(error: ValidationError, field: str, seen: str) -> tuple[Message, str | None]:
     """What is wrong with the value of a field, and what was expected."""
     limit: Any = error.validator_value
     schema: Any = error.schema
     if error.validator == "type":
         kinds = [limit] if isinstance(limit, str) else list(limit)
-        expected = " / ".join(_TYPES.get(kind, kind) for kind in kinds)
+        expected = " | ".join(kinds)
         if "string" in kinds and isinstance(error.instance, int | float):
             message = say("The field {field} must be text. Put its value {seen} in quotes.", field=field, seen=seen)
         else:
@@ -260,9 +250,9 @@ def _sentence(error: ValidationError, field: str, seen: str) -> tuple[Message, s
         else:
             message = say("The field {field} is too small or too large: {seen}.", field=field, seen=seen)
         return message, f"{_BOUNDS[error.validator]} {limit}"
-    expected = str(schema.get("description", limit))[:200]
+    examples = " | ".join(map(str, schema.get("examples", ())))
     message = say("The field {field} has a value that is not accepted: {seen}.", field=field, seen=seen)
-    return message, expected
+    return message, examples or None
 
 
 def _short(value: Any) -> str:  # noqa: ANN401

@@ -44,7 +44,7 @@ class _Stream:
         except EOFError:
             raise _cut_short() from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise _damaged(str(error)) from None
+            raise _damaged(say("its bytes do not unpack"), str(error)) from None
         self._counted(len(data))
         return data
 
@@ -87,7 +87,7 @@ def read_tar(file: Source, *, zipped: bool, limits: Limits, counted: Callable[[i
         if header.type in (*_PAX, tarfile.XGLTYPE, *_GNU_LONG):
             announced += header.size + _BLOCK
             if announced > _MOST_HEADER:
-                raise _damaged("the extended headers are too large")
+                raise _damaged(say("the extended headers are too large"))
             more = _extended(header, b"".join(stream.content()))
             if header.type != tarfile.XGLTYPE:
                 extended |= more
@@ -101,7 +101,7 @@ def read_tar(file: Source, *, zipped: bool, limits: Limits, counted: Callable[[i
         yield _entry(stream, header, extended)
         extended, announced = {}, 0
     if extended:
-        raise _damaged("an extended header has no entry")
+        raise _damaged(say("an extended header has no entry"))
     _end(stream)
 
 
@@ -112,9 +112,9 @@ def _header(block: bytes) -> tarfile.TarInfo | None:
     except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
         return None
     except tarfile.HeaderError as error:
-        raise _damaged(str(error)) from None
+        raise _damaged(say("a header is broken"), str(error)) from None
     if header.size < 0:
-        raise _damaged("negative size")
+        raise _damaged(say("an entry has a size below zero"))
     return header
 
 
@@ -129,10 +129,10 @@ def _extended(header: tarfile.TarInfo, data: bytes) -> dict[str, bytes]:
         blank = data.find(b" ", at, at + _MOST_DIGITS)
         length = _number(data[at:blank]) if blank > at else 0
         if not 5 <= length <= len(data) - at:
-            raise _damaged("an extended header is broken")
+            raise _damaged(say("an extended header is broken"))
         key, equals, value = data[blank + 1 : at + length - 1].partition(b"=")
         if not equals:
-            raise _damaged("an extended header is broken")
+            raise _damaged(say("an extended header is broken"))
         if key in (b"path", b"linkpath", b"size") or key.startswith(b"GNU.sparse"):
             found[key.decode("utf-8", "replace")] = value
         at += length
@@ -141,7 +141,7 @@ def _extended(header: tarfile.TarInfo, data: bytes) -> dict[str, bytes]:
 
 def _number(digits: bytes) -> int:
     if not digits.isdigit() or len(digits) > _MOST_DIGITS:
-        raise _damaged("an extended header is broken")
+        raise _damaged(say("an extended header is broken"))
     return int(digits)
 
 
@@ -193,6 +193,8 @@ def _cut_short() -> PackageUnreadable:
     return PackageUnreadable([Finding("archive-cut-short", Severity.ERROR, message)])
 
 
-def _damaged(detail: str) -> PackageUnreadable:
-    message: Message = say("The archive is damaged and cannot be unpacked. Ask for it to be delivered again.")
-    return PackageUnreadable([Finding("archive-damaged", Severity.ERROR, message, seen=detail)], detail=detail)
+def _damaged(reason: Message, detail: str | None = None) -> PackageUnreadable:
+    message = say(
+        "The archive is damaged and cannot be unpacked ({reason}). Ask for it to be delivered again.", reason=reason
+    )
+    return PackageUnreadable([Finding("archive-damaged", Severity.ERROR, message)], detail=detail)

@@ -62,16 +62,16 @@ def items(file: Source, *, limits: Limits) -> Iterator[Item]:
         file.seek(at)
         head = file.read(_CENTRAL.size)
         if len(head) < _CENTRAL.size or head[:4] != b"PK\1\2":
-            raise damaged("its table of contents is broken")
+            raise damaged(say("its table of contents is broken"))
         fields = _CENTRAL.unpack(head)
         name_length, extra_length, comment_length = fields[11:14]
         body = file.read(name_length + extra_length)
         at += _CENTRAL.size + name_length + extra_length + comment_length
         if len(body) < name_length + extra_length or at > end:
-            raise damaged("its table of contents is broken")
+            raise damaged(say("its table of contents is broken"))
         yield _item(fields, body[:name_length], body[name_length:], end=begin)
     if at != end:
-        raise damaged("its table of contents holds more than it says")
+        raise damaged(say("its table of contents holds more than it says"))
 
 
 def _item(fields: tuple[int, ...], name: bytes, extra: bytes, *, end: int) -> Item:
@@ -86,11 +86,11 @@ def _item(fields: tuple[int, ...], name: bytes, extra: bytes, *, end: int) -> It
                 packed = next(numbers) if packed == FULL32 else packed
                 at = next(numbers) if at == FULL32 else at
             except StopIteration:
-                raise damaged("the size of a large entry is missing") from None
+                raise damaged(say("the size of a large entry is missing")) from None
         elif kind == 0x7075 and data[:1] == b"\1" and data[1:5] == struct.pack("<L", zlib.crc32(name)):
             text = strict(data[5:])
     if at + LOCAL.size + packed > end:
-        raise damaged("an entry lies outside the archive")
+        raise damaged(say("an entry lies outside the archive"))
     if system in (_MADE_ON_DOS, _MADE_ON_NTFS) and b"/" not in name and b"\\" in name:
         text = decode(name, text=text).replace("\\", "/")  # written by old Windows tools
     mode = external >> 16 if system == MADE_ON_UNIX else 0
@@ -159,12 +159,12 @@ def _directory64(file: Source, end: int) -> tuple[int, int, int, int, int, int]:
     file.seek(max(0, end - _END64_PLACE.size))
     place = file.read(_END64_PLACE.size)
     if place[:4] != b"PK\6\7" or len(place) < _END64_PLACE.size:
-        raise damaged("its end is broken")
+        raise damaged(say("its end is broken"))
     _, _, end64, _ = _END64_PLACE.unpack(place)
     file.seek(min(end64, end))
     record = file.read(_END64.size)
     if record[:4] != b"PK\6\6" or len(record) < _END64.size:
-        raise damaged("its end is broken")
+        raise damaged(say("its end is broken"))
     _, _, _, _, disk, start_disk, _, count, length, at = _END64.unpack(record)
     return end64, disk, start_disk, count, length, at
 
@@ -174,7 +174,9 @@ def refuse(code: str, message: Message) -> PackageUnreadable:
     return PackageUnreadable([Finding(code, Severity.ERROR, message)])
 
 
-def damaged(detail: str) -> PackageUnreadable:
-    """The refusal of an archive whose structure is broken; `detail` says where, for whoever mends it."""
-    message = say("The archive is damaged and cannot be unpacked. Ask for it to be delivered again.")
-    return PackageUnreadable([Finding("archive-damaged", Severity.ERROR, message, seen=detail)], detail=detail)
+def damaged(reason: Message) -> PackageUnreadable:
+    """The refusal of an archive whose structure is broken; `reason` says where."""
+    message = say(
+        "The archive is damaged and cannot be unpacked ({reason}). Ask for it to be delivered again.", reason=reason
+    )
+    return PackageUnreadable([Finding("archive-damaged", Severity.ERROR, message)])
