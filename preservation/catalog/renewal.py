@@ -75,38 +75,31 @@ def in_place_of(url: str, *, base: Path, now: datetime) -> Iterator[Renewal]:
 def _file(path: Path, now: datetime) -> Iterator[Renewal]:
     new = path.with_name(f"{path.name}.{UNFINISHED}")
     aside = path.with_name(f"{path.name}.aside-{now:%Y%m%dT%H%M%S%fZ}")
-    with _alone(path.with_name(f"{new.name}.lock")):
+    with _alone(path.parent) as folder:
         _remove(new)
         stood = path.exists()
-        with Catalog(open_address(URL.create("sqlite+pysqlite", database=str(new)))) as catalog:
-            yield Renewal(catalog, str(aside) if stood else None)
+        try:
+            with Catalog(open_address(URL.create("sqlite+pysqlite", database=str(new)))) as catalog:
+                yield Renewal(catalog, str(aside) if stood else None)
+        except BaseException:
+            _remove(new)
+            raise
         if stood:
             _set_aside(path, aside)
         new.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        os.fsync(folder)
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Iterator[int]:
+    """The folder's descriptor, locked: the lock goes with the process, and leaves no file behind."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise CatalogError(
-            say("The folder of the catalog cannot be written: {reason}", reason=error.strerror or "?"),
-            where=str(lock.parent),
-            next_step=say("See that the disk has room and that the account that runs Vankho may write there."),
-        ) from error
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise _busy(lock.parent) from None
-    else:
-        yield
-        lock.unlink(missing_ok=True)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(folder) from None
+        yield held
     finally:
         os.close(held)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from flows.ingest import ingest
 from flows.outcomes import Verdict
 from flows.run import carry_out
 from flows.workspace import CatalogLost
-from preservation.catalog.renewal import UNFINISHED
+from preservation.catalog.renewal import UNFINISHED, in_place_of, stands
 from preservation.catalog.replay import OtherHistory
 from preservation.errors import CatalogError
 from preservation.ledger.guard import LedgerRefused
@@ -139,7 +140,7 @@ def test_a_damaged_ledger_leaves_the_catalog_as_it_was(lived: House) -> None:
         rebuild(workspace, source="a", replace=True)
     with lived.open() as workspace:
         assert told(workspace) == before
-    assert [path.name for path in lived.folder.glob("catalog.db.*") if "aside" in path.name] == []
+    assert [path.name for path in lived.folder.glob("catalog.db*")] == ["catalog.db"]
     lose(lived)
     with lived.open() as workspace:
         with pytest.raises((LedgerBroken, Unequal)):
@@ -195,6 +196,16 @@ def test_a_disk_that_is_full_leaves_no_catalog_and_the_next_try_succeeds(lived: 
     assert not (lived.folder / "catalog.db").exists()
     with lived.open() as workspace:
         assert rebuild(workspace, source="a").verdict is Verdict.WELL
+
+
+def test_two_at_once_are_not_let_into_each_other(lived: House, elsewhere: Callable[[], str]) -> None:
+    """The second one is told, and harms nothing."""
+    lose(lived)
+    with in_place_of(elsewhere(), base=lived.folder, now=datetime.now(UTC)) as renewal:
+        with lived.open() as workspace, pytest.raises(CatalogError, match="Another process"):
+            rebuild(workspace, source="a", to=elsewhere())
+        assert renewal.catalog.head()[0] == 0
+    assert stands(elsewhere(), base=lived.folder)
 
 
 def test_the_disk_of_another_store_is_refused_by_name(lived: House) -> None:

@@ -30,7 +30,9 @@ def test_one_bucket_gives_the_catalog_back(rclone: S3Settings, tmp_path: Path, i
         "secret_access_key": rclone.secret_access_key,
     }
     house = House(tmp_path / "house", {"s": bucket}, identifier=identifier).settle()
-    house.policy("default", "extends: default\nreplication:\n  copies: 1\n  floor: 1\n  separation: {by: [region], min: 1}\n")
+    house.policy(
+        "default", "extends: default\nreplication:\n  copies: 1\n  floor: 1\n  separation: {by: [region], min: 1}\n"
+    )
     sources = [str(package(tmp_path / "Truyện Kiều")), str(package(tmp_path / "khác", {"a.txt": b"a"}))]
     with house.open() as workspace:
         assert {each.word for each in carry_out(workspace, ingest_batch, sources=sources)} == {"accepted"}
