@@ -8,7 +8,7 @@ import pytest
 
 from tests.crash.lab import Lab, laboratory
 from tests.crash.runner import Arena, arena
-from tests.servers.postgres import Server, postgres
+from tests.servers.postgres import Server, postgres  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

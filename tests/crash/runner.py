@@ -221,7 +221,9 @@ def _ended_well(answer: dict[str, Any], scene: Scene) -> list[str]:
     if answer["orphans"]:
         return [f"left running: {answer['orphans']}"]
     if scene.flow == "restore" and answer.get("raised") == "UsageError" and "is not empty" in answer["text"]:
-        return []  # it was all done, but for telling so
+        return []  # it was all done
+    if scene.flow == "rebuild" and answer.get("raised") == "CatalogError" and "keeps more" in answer["text"]:
+        return []  # the catalog is there, and one store was told so already
     wanted = 1 if scene.rejected else 0
     if answer["status"] == 0 and all(each["verdict"] == wanted for each in answer.get("answer", [{"verdict": -1}])):
         return []

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from tests.bags.bag_maker import make_bag
 from tests.flows.houses import PAGES, House, package
 
@@ -112,6 +114,18 @@ def _two(base: Path, house: House, run: Run) -> None:
     package(base / "source/q", {"khác.txt": b"another one"}, identifier="TVQG-0043")
 
 
+def _lost(base: Path, house: House, run: Run) -> None:
+    """The catalog is gone; the stores have all of it."""
+    _here(base, house, run)
+    if house.catalog.startswith("postgresql"):
+        with psycopg.connect(house.catalog, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+    else:
+        for file in house.folder.glob("catalog.db*"):
+            file.unlink()
+
+
 def _source(name: str) -> Callable[[Path], dict[str, Any]]:
     return lambda base: {"source": str(base / "source" / name)}
 
@@ -134,6 +148,7 @@ SCENES = (
     Scene("replicate", "replicate", _one_copy, lambda _: {"references": []}),
     Scene("audit", "audit", _here, lambda _: {"references": []}, once=False),
     Scene("repair", "repair", _damaged, lambda _: {"references": []}, once=False),
+    Scene("catalog rebuild", "rebuild", _lost, lambda _: {"source": "a"}),
     Scene("restore", "restore", _here, lambda base: {"reference": "TVQG-0042", "to": str(base / "out/bag")}),
 )
 

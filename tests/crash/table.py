@@ -50,6 +50,7 @@ def crashes(tally: Tally, server: Server | None, *, runs: int, seed: int) -> Non
             share = max(4, round(runs * points[scene.name] / sum(points.values())))
             for trial in draw(place, scene, share, random.Random(f"{seed} {scene.name}")):
                 tally.note(f"{scene.family}, {place.catalog}", trial.case, "; ".join(trial.wrong) or None)
+            sys.stderr.write(f"{scene.name} on {place.catalog}: {share} kills of {points[scene.name]} points\n")
 
 
 @contextlib.contextmanager

@@ -36,6 +36,9 @@ FLOWS = {
     "repair": "flows.repair",
     "restore": "flows.restore",
 }
+BARE = {
+    "rebuild": "flows.catalog_copies"
+}  # commands that are no flows: without steps, and the ledger is theirs to tell
 
 
 def run(request: Request, say: Callable[[dict[str, Any]], None]) -> None:
@@ -55,11 +58,14 @@ def run(request: Request, say: Callable[[dict[str, Any]], None]) -> None:
     if request.get("meanwhile"):
         points.meanwhile = Meanwhile(**request["meanwhile"])
     flow = request["flow"]
-    body = getattr(importlib.import_module(FLOWS[flow]), flow)
+    body = getattr(importlib.import_module((FLOWS | BARE)[flow]), flow)
     try:
         points.watch()
         with open_workspace(Path(request["workspace"]), progress=points) as workspace:
-            done = carry_out(workspace, body, step=points.step, **request["parameters"])
+            if flow in BARE:
+                done = body(workspace, **request["parameters"])
+            else:
+                done = carry_out(workspace, body, step=points.step, **request["parameters"])
         points.counting = False
         say({"answer": _answers(done), "points": points.count})
     except Exception as error:
