@@ -79,8 +79,10 @@ def truncate(spot: Spot) -> None:
 
 
 def extend(spot: Spot) -> None:
-    key, content = spot.any_file() or ("", b"")
-    spot.hand.write(key, content + spot.rng.randbytes(spot.rng.randint(1, 99)))
+    found = spot.any_file()
+    if found is not None:
+        key, content = found
+        spot.hand.write(key, content + spot.rng.randbytes(spot.rng.randint(1, 99)))
 
 
 def zeros(spot: Spot) -> None:
