@@ -17,6 +17,7 @@ from preservation.bags.report import NOTHING, Notes
 from wording import say
 
 VERSIONS = ("0.93", "0.94", "0.95", "0.96", "0.97", "1.0")
+_MOST_LINES, _LINES_PER_FILE = 200_000, 4  # of one tag file: what it names in vain takes time and memory too
 LONGEST_LINE = 1 << 16  # characters; the longest path a file system takes is 4096 bytes
 _LONGEST_DECLARATION = 1000  # bytes
 
@@ -133,9 +134,13 @@ def lines_of(view: BagView, path: str, declared: Declaration, notes: Notes) -> I
             return
         with view.open(path) as raw:
             text = io.TextIOWrapper(raw, encoding=declared.encoding, newline=None)
-            number = 0
+            number, most = 0, _MOST_LINES + _LINES_PER_FILE * len(view.files)
             while line := text.readline(LONGEST_LINE + 1):
                 number += 1
+                if number > most:
+                    far_more = say("This tag file has far more lines than the bag has files; the rest was not read.")
+                    notes.error("tag-file-too-long", far_more, path, expected=f"≤ {most}", seen=f"> {most}")
+                    return
                 if len(line) > LONGEST_LINE:
                     too_long = say("Line {number} is far too long.", number=number)
                     notes.error("tag-file-malformed", too_long, path, expected=f"≤ {LONGEST_LINE}", seen=line)

@@ -23,7 +23,7 @@ _WINDOWS_NAMES = frozenset({"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("c
 _WINDOWS_SIGNS = re.compile(r'[<>:"|?*\\]')
 _DRIVE = re.compile(r"[A-Za-z]:")
 # Characters that reorder the text around them or take no room: two names may look alike, or one like another.
-_HIDING = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_HIDING = frozenset({"Cf", "Zl", "Zp"})  # Unicode categories: format, line and paragraph separator
 
 
 def decode(name: bytes, *, text: str | None = None) -> str:
@@ -136,7 +136,7 @@ def warnings(path: str) -> list[Finding]:
             "Windows cannot hold a file of this name. It is kept as it is; a copy for Windows needs another."
         )
         found.append(Finding("name-not-portable", Severity.WARNING, message, path=path))
-    if _HIDING.search(path):
+    if not path.isprintable() and any(unicodedata.category(char) in _HIDING for char in path):
         message = say("The name holds characters that cannot be seen and may reorder the text. It is kept as it is.")
         found.append(Finding("name-hides-characters", Severity.WARNING, message, path=path))
     return found
