@@ -5,6 +5,8 @@ it breaks, so that the one AIP is whole again for the next.
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -324,3 +326,25 @@ def test_locked_buckets(locked_house: House, here: Run, monkeypatch: pytest.Monk
         assert [each["path"] for each in mended["repaired"]] == [NFC]
         kept = s3.list_object_versions(Bucket=cloud.bucket, Prefix=house.key(NFC))
         assert (len(kept["Versions"]), len(kept["DeleteMarkers"])) == (3, 1)
+
+
+def test_the_ledger_is_the_same_everywhere(house: House, run: Run, tmp_path: Path) -> None:
+    """In the local store and in both buckets; what a bucket has, brought to a disk, passes its own script."""
+    assert run("audit", "--evidence", "presence").code == 0  # brings up to date what the tests above left behind
+    said = run("ledger", "verify", "--json")
+    assert (said.code, said.data["first_wrong_event"]) == (0, None), said
+    assert {each["store"]: each["last"] for each in said.data["stores"]} == dict.fromkeys(
+        ("primary", *STORES), said.data["events"]
+    )
+    for name, cloud in house.clouds.items():
+        bucket = client(cloud)
+        for page in bucket.get_paginator("list_objects_v2").paginate(Bucket=cloud.bucket):
+            for each in page["Contents"]:
+                if each["Key"].startswith(("ledger/", "verify_ledger.py")):
+                    file = tmp_path / name / each["Key"]
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    bucket.download_file(cloud.bucket, each["Key"], str(file))
+    script = [sys.executable, "-S", "-I", tmp_path / STORES[0] / "verify_ledger.py"]
+    places = [*(tmp_path / name for name in STORES), house.workspace / "stores/primary"]
+    ran = subprocess.run([*script, *places], env={}, capture_output=True, encoding="utf-8", check=False)
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "Nothing is wrong."), ran.stdout
