@@ -23,9 +23,14 @@ from wording import say
 
 # /proc/self/cwd hides the true path, which the library would search for `tagmanifest-`.
 # -I keeps the bag (the current folder) off the import path: a bag may hold a bagit.py of its own.
+# It ends with us: killed in the middle of a large bag, we would leave it reading for hours.
 _ASK = """
-import logging, os, resource, sys
-seconds, memory, longest = map(int, sys.argv[1:])
+import ctypes, logging, os, resource, sys
+seconds, memory, longest, parent = map(int, sys.argv[1:])
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+if os.getppid() != parent:
+    sys.exit(1)
 resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -79,7 +84,7 @@ def second_opinion(path: Path, *, timeout: float = _PATIENCE, memory: int = _MEM
     """
     if not path.is_dir():
         return SecondOpinion(None, "only folder bags are shown to the bagit library")
-    limits = (str(int(timeout) + 1), str(memory), str(_LONGEST))
+    limits = (str(int(timeout) + 1), str(memory), str(_LONGEST), str(os.getpid()))
     try:
         answer = subprocess.run(  # noqa: S603 - our own words, no shell
             [sys.executable, "-I", "-X", "utf8", "-c", _ASK, *limits],
