@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from storage_adapters import s3_probing
+from storage_adapters import s3_probing, s3_uploads
 from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable, already_exists, not_found, place
 from storage_adapters.keys import check_key, check_prefix
 from storage_adapters.s3_errors import ERRORS, explain_s3_errors, status_of
@@ -66,6 +66,7 @@ class S3Store:
         check_key(key)
         with self._asking(key):
             answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            said(answer, "ETag")
             body = OpenedBody(answer, store=self.name, key=key, settings=self._settings)
         with closing(body):
             yield body
@@ -120,48 +121,15 @@ class S3Store:
 
     def unfinished(self, prefix: str) -> Iterator[Unfinished]:
         """See ErasableStore.unfinished: multipart uploads of keys below the prefix."""
-        for upload in self._uploads(prefix):
-            with self._asking(upload["Key"]):
-                pages = self._client.get_paginator("list_parts").paginate(
-                    Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                )
-                try:
-                    size = sum(part["Size"] for page in pages for part in page.get("Parts", ()))
-                except ClientError as error:
-                    if _is_no_upload(error):  # ended meanwhile
-                        continue
-                    raise
-            yield Unfinished(upload["Key"], size, upload["Initiated"])
+        check_prefix(prefix)
+        with self._asking(prefix):
+            yield from s3_uploads.unfinished(self._client, self._bucket, prefix)
 
     def drop_unfinished(self, prefix: str, *, started_before: datetime) -> int:
         """See ErasableStore.drop_unfinished: aborts multipart uploads of keys below the prefix."""
-        dropped = 0
-        for upload in self._uploads(prefix):
-            if upload["Initiated"] < started_before:
-                with self._asking(upload["Key"]):
-                    dropped += self._abort_left(upload["Key"], upload["UploadId"])
-        return dropped
-
-    def _uploads(self, prefix: str) -> Sequence[Any]:
-        """The multipart uploads below the prefix that are neither completed nor aborted."""
         check_prefix(prefix)
         with self._asking(prefix):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
-            found: list[Any] = []
-            for page in pages:
-                said(page, "IsTruncated")  # else it is not the list that it should be
-                found += [upload for upload in page.get("Uploads", ()) if upload["Key"].startswith(prefix)]
-        return found
-
-    def _abort_left(self, key: str, upload: str) -> bool:
-        """Abort an upload that somebody left; False when it had ended meanwhile."""
-        try:
-            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
-        except ClientError as error:
-            if _is_no_upload(error):
-                return False
-            raise
-        return True
+            return s3_uploads.drop(self._client, self._bucket, prefix, started_before=started_before)
 
     def _put_whole(self, key: str, reader: VerifyingReader, *, size: int, sha256: str) -> None:
         can = self.capabilities()
@@ -230,6 +198,7 @@ class S3Store:
                 self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
                 raise
             length_of(answer)
+            said(answer, "ETag")
             return answer
 
     def _refuse_missing_bucket(self) -> None:
@@ -353,10 +322,6 @@ def _with_a_check(params: dict[str, Any], **_: object) -> None:
     """
     if "ChecksumSHA256" not in params:
         params["ContentMD5"] = _base64(hashlib.md5(params["Body"], usedforsecurity=False).digest())
-
-
-def _is_no_upload(error: ClientError) -> bool:
-    return str(error.response.get("Error", {}).get("Code")) == "NoSuchUpload"
 
 
 def _base64(digest: bytes) -> str:

@@ -297,7 +297,7 @@ def test_an_object_that_is_there_already():
 
 
 def test_a_truncated_body_never_looks_like_the_end():
-    with scripted(lambda request: request.answer(200, b"x" * 1000, length=5000)) as url:
+    with scripted(lambda request: request.answer(200, b"x" * 1000, length=5000, ETag='"0"')) as url:
         store = open_store("cloud-a", somewhere(url), capabilities=WEAK)
         for read in (read_all, lambda reader: reader.read(), lambda reader: reader.read(1 << 20)):
             with pytest.raises(StorageUnavailable, match="broke off"), store.open("key") as reader:
@@ -309,6 +309,7 @@ def test_a_body_that_stalls():
     def script(request: Request) -> None:
         request.send_response(200)
         request.send_header("Content-Length", "5000")
+        request.send_header("ETag", '"0"')
         request.end_headers()
         request.wfile.write(b"x" * 10)
         request.wfile.flush()
@@ -329,7 +330,7 @@ def test_a_store_that_says_ok_and_keeps_other_bytes_is_found_out():
         if request.command == "HEAD" and not put_already:
             return request.answer(404)
         if request.command == "HEAD":
-            return request.answer(200, length=500)
+            return request.answer(200, length=500, ETag='"0"')
         (erased if request.command == "DELETE" else put_already).append(request.path)
         return request.answer(204 if request.command == "DELETE" else 200, ETag='"0"')
 
@@ -339,6 +340,19 @@ def test_a_store_that_says_ok_and_keeps_other_bytes_is_found_out():
             put(store, "key", b"x" * 1000)
     assert (error.value.expected, error.value.seen) == ("1000 bytes", "500 bytes")
     assert erased == ["/vankho/key"]
+
+
+def test_a_200_without_an_etag_is_no_object():
+    """Whatever stands between may answer anything; twice the same wrong page would be called damage."""
+    with scripted(lambda request: request.answer(200, b"<html>Log in to the network</html>")) as url:
+        store = open_store("cloud-a", somewhere(url), capabilities=WEAK)
+        for call in (
+            lambda: store.open("key").__enter__(),
+            lambda: store.stat("key"),
+            lambda: put(store, "key", b"x"),
+        ):
+            with pytest.raises(StorageUnavailable, match="without saying what it did"):
+                call()
 
 
 LIST = "<?xml version='1.0'?><ListBucketResult><IsTruncated>{more}</IsTruncated>{token}{keys}</ListBucketResult>"

@@ -170,6 +170,19 @@ def test_an_object_that_appears_during_a_large_upload_is_not_replaced(settings: 
     assert unfinished(settings, prefix) == []
 
 
+@every_server
+def test_unfinished_uploads_are_told_and_dropped(settings: S3Settings, prefix: str):
+    store = open_store("s", settings)
+    assert list(store.unfinished(prefix)) == []
+    upload = client(settings).create_multipart_upload(Bucket=settings.bucket, Key=prefix + "a")["UploadId"]
+    client(settings).upload_part(Bucket=settings.bucket, Key=prefix + "a", UploadId=upload, PartNumber=1, Body=b"abc")
+    (left,) = store.unfinished(prefix)
+    assert (left.key, left.size) == (prefix + "a", 3)
+    assert abs(left.started - datetime.now(UTC)) < timedelta(minutes=5)
+    assert store.drop_unfinished(prefix, started_before=datetime.now(UTC) + timedelta(days=1)) == 1
+    assert list(store.unfinished(prefix)) == []
+
+
 @with_conditions
 def test_leftovers_of_a_killed_upload_are_dropped_by_age_and_prefix(settings: S3Settings, prefix: str):
     store = open_store("s", settings)
