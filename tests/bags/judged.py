@@ -23,6 +23,7 @@ from tests.bags.adversarial_forms import FORMS
 from tests.bags.adversarial_text import TEXT
 from tests.bags.cases import Case, hurried
 from tests.bags.golden import GOLDEN
+from tests.bags.more_bags import MORE
 from tests.bags.profiles import a_profile
 
 FILE = Path(__file__).with_name("judged.json")
@@ -35,6 +36,7 @@ def cases() -> Iterator[Case]:
     """Every bag that code makes for these tests."""
     yield from TEXT
     yield from FORMS
+    yield from MORE
     for name, (make, codes) in GOLDEN.items():
         yield Case("golden", name, make, frozenset(codes))
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bags.cases import Case
+from tests.bags.cases import Case, complaint
 from tests.bags.judged import FILE, cases, judged, profile_judged, profiles
+from tests.bags.more_bags import MORE
 
 CASES = list(cases())
 PROFILES = dict(profiles())
@@ -31,3 +32,8 @@ def test_the_whole_answer(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_is_understood_or_refused_as_a_whole(name: str) -> None:
     assert profile_judged(PROFILES[name]) == KNOWN[name]
+
+
+@pytest.mark.parametrize("case", MORE, ids=str)
+def test_what_was_made_for_mutants_is_judged_by_its_name(case: Case, tmp_path: Path) -> None:
+    assert complaint(case, tmp_path) is None
