@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from flows.workspace import Workspace
 from preservation import events
 from preservation.facts import AIPVersion, ObjectOutcome
 from preservation.replicas.repair import Repaired
-from preservation.replicas.verify import FINDINGS_KEPT, ReplicaReport
+from preservation.replicas.verify import FINDINGS_KEPT, ObjectReport, ReplicaReport
 
 _SUFFIX = ".begun"
 
@@ -33,16 +33,15 @@ class Try:
 
 
 @contextmanager
-def begun(workspace: Workspace, before: ReplicaReport) -> Iterator[Try]:
-    """A note on the disk that this try has begun, until the block has told of it."""
+def begun(workspace: Workspace, before: ReplicaReport, wrong: Sequence[ObjectReport]) -> Iterator[Try]:
+    """A note on the disk that a try at what is wrong has begun, until the block has told of it."""
     place = _place(workspace, before.identifier, before.version, before.store)
     place.mkdir(parents=True, exist_ok=True)
     this = Try(place / f"{workspace.clock():%Y%m%dT%H%M%S%fZ}", str(uuid.uuid4()))
     note = this.evidence.with_name(this.evidence.name + _SUFFIX)
-    mendable = (report for report in before.wrong if report.outcome is not ObjectOutcome.UNREADABLE)
-    wrong = {report.path: report.outcome.value for report in mendable}
+    mendable = {each.path: each.outcome.value for each in wrong if each.outcome is not ObjectOutcome.UNREADABLE}
     with note.open("w", encoding="utf-8") as out:
-        json.dump({"event": this.event_id, "wrong": wrong}, out, ensure_ascii=False)
+        json.dump({"event": this.event_id, "wrong": mendable}, out, ensure_ascii=False)
         out.flush()
         os.fsync(out.fileno())
     yield this

@@ -145,9 +145,10 @@ def _mend(workspace: Workspace, version: AIPVersion, before: ReplicaReport, earl
     """One try; `earlier` are those of this step that gave up half-way, and were told."""
     told = {path for each in earlier for path in (*dict(each.repaired), *each.removed)}
     workspace.clear_unfinished(before.store, replica_prefix(version.identifier, version.version))
-    with begun(workspace, before) as this:
+    left = [report for report in before.wrong if report.path not in told]
+    with begun(workspace, before, left) as this:
         repaired = repair_replica(
-            [report for report in before.wrong if report.path not in told],
+            left,
             workspace.erasable_store(before.store),
             donors_for(workspace, version, but=before.store),
             identifier=version.identifier,

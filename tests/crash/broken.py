@@ -111,8 +111,8 @@ def repairs_are_not_noted() -> None:
     import flows.repair
 
     @contextlib.contextmanager
-    def begun(workspace: Any, before: Any) -> Iterator[Any]:
-        with real(workspace, before) as this:
+    def begun(*args: Any) -> Iterator[Any]:
+        with real(*args) as this:
             this.evidence.with_name(this.evidence.name + flows.begun._SUFFIX).unlink()
             yield this
             this.evidence.with_name(this.evidence.name + flows.begun._SUFFIX).touch()

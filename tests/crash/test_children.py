@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,11 @@ def test_the_second_opinion_does_not_outlive_who_asked_for_it(tmp_path: Path):
     finally:
         process.kill()
         process.wait(30)
-    wait_until(lambda: not alive(child), seconds=10, what="the end of the child")
+    try:
+        wait_until(lambda: not alive(child), seconds=10, what="the end of the child")
+    finally:
+        if alive(child):
+            os.kill(child, signal.SIGKILL)
 
 
 def _reading(pid: int, bag: Path) -> bool:
