@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,16 +45,15 @@ def folder(files: Mapping[str | bytes, bytes], *folders: str | bytes) -> Make:
     """A folder with these files (names may be bytes that are not UTF-8) and these empty folders."""
 
     def make(room: Path) -> Path:
-        top = os.fsencode(room / "gói tin")
-        os.mkdir(top)
+        top = room / "gói tin"
+        top.mkdir()
         for name in folders:
-            os.makedirs(top + b"/" + _raw(name))
+            (top / os.fsdecode(name)).mkdir(parents=True)
         for name, content in files.items():
-            place = top + b"/" + _raw(name)
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            with open(place, "wb") as out:
-                out.write(content)
-        return Path(os.fsdecode(top))
+            place = top / os.fsdecode(name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        return top
 
     return make
 
@@ -68,10 +69,6 @@ def a_file(name: str, content: Callable[[Path], bytes] | bytes) -> Make:
     return make
 
 
-def _raw(name: str | bytes) -> bytes:
-    return name if isinstance(name, bytes) else os.fsencode(name)
-
-
 def footprint(root: Path) -> dict[bytes, tuple[object, ...]]:
     """Every thing below the folder: kind and mode, size, times, target, content. Opens plain files only, follows
     nothing, and gets down ten thousand folders, where no path reaches.
@@ -80,16 +77,16 @@ def footprint(root: Path) -> dict[bytes, tuple[object, ...]]:
     waiting = [(b"", os.open(root, os.O_RDONLY | os.O_DIRECTORY))]
     while waiting:
         above, here = waiting.pop()
-        for name in sorted(os.listdir(here)):
+        for name in sorted(os.listdir(here)):  # noqa: PTH208 - a descriptor, not a path
             raw = os.fsencode(name)
             seen = os.lstat(raw, dir_fd=here)
             path = above + b"/" + raw if len(above) < 5000 else b"..." + str(len(found)).encode()
             content: object = None
-            if os.path.stat.S_ISDIR(seen.st_mode):
+            if stat.S_ISDIR(seen.st_mode):
                 waiting.append((path, os.open(raw, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)))
-            elif os.path.stat.S_ISLNK(seen.st_mode):
+            elif stat.S_ISLNK(seen.st_mode):
                 content = os.readlink(raw, dir_fd=here)
-            elif os.path.stat.S_ISREG(seen.st_mode):
+            elif stat.S_ISREG(seen.st_mode):
                 content = _digest(raw, here)
             found[path] = (seen.st_mode, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_nlink, content)
         os.close(here)
@@ -97,9 +94,7 @@ def footprint(root: Path) -> dict[bytes, tuple[object, ...]]:
 
 
 def _digest(name: bytes, above: int) -> str:
-    import hashlib
-
-    with open(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=above), "rb") as file:
+    with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=above), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -196,9 +196,11 @@ def _listener() -> Iterator[tuple[int, list[str]]]:
 
         ear = threading.Thread(target=listen, daemon=True)
         ear.start()
-        yield server.getsockname()[1], heard
-        ended.set()
-        ear.join()
+        try:
+            yield server.getsockname()[1], heard
+        finally:
+            ended.set()
+            ear.join()
 
 
 def clear(root: Path) -> None:

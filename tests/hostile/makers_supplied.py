@@ -226,7 +226,7 @@ def bags() -> Iterator[Case]:
         "private": "http://10.0.0.1/x", "local-file": "file:///etc/passwd", "ipv6": "http://[::1]:{port}/x",
         "name-of-this-machine": "http://localhost:{port}/x", "ftp": "ftp://127.0.0.1:{port}/x",
     }.items():  # fmt: skip
-        yield case(f"rejected--fetch-{word}", lazy(lambda: fetching(url)), "file-missing")
+        yield case(f"rejected--fetch-{word}", fetching(url), "file-missing")
     yield case(
         "rejected--fetch-leads-out",
         lazy(lambda: fetching("http://127.0.0.1:{port}/x", path="../../evil")),
@@ -298,7 +298,7 @@ def listed(content: bytes | str, name: str = "SHA256SUMS") -> Make:
 
 
 def manifest(*paths: str) -> bytes:
-    return lines({path: b"" for path in paths})
+    return lines(dict.fromkeys(paths, b""))
 
 
 def a_bag(tags: Mapping[str, bytes] | None = None, *, beside: Mapping[str, bytes] | None = None) -> Make:

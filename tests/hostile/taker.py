@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,17 +103,17 @@ def _left(workspace: Workspace) -> list[str]:
 
 def _processes() -> list[int]:
     """This process and its living children."""
-    tasks = Path("/proc/self/task").iterdir()
-    children = {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    children: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # a thread that ended just now
+            children |= set(map(int, (task / "children").read_text().split()))
     return [os.getpid(), *sorted(children)]
 
 
 def _start() -> tuple[float, float, int]:
     for pid in _processes():
-        try:
+        with suppress(OSError):  # it ended just now
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # the high-water mark begins anew
-        except OSError:
-            pass  # it ended just now
     return time.monotonic(), _worked(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
 
