@@ -190,6 +190,26 @@ def test_checkpoints_that_cannot_be(history: History, spoil: dict[str, Any]) -> 
     assert members["sha256"]
 
 
+@pytest.mark.parametrize("changes", [{"previous": "0" * 64}, {"before": "0" * 64}], ids=["previous", "before"])
+def test_a_checkpoint_that_names_another_one_before_it(history: History, changes: dict[str, Any]) -> None:
+    hands.forge(hands.checkpoint(history.folder / "b", 8), **changes)
+    assert fault(history) == ("ledger-checkpoint-altered", 4)
+
+
+def test_a_checkpoint_under_anothers_name(history: History) -> None:
+    folder = history.folder / "b"
+    hands.overwrite(hands.checkpoint(folder, 16), hands.checkpoint(folder, 12).read_bytes())
+    assert fault(history) == ("ledger-checkpoint-altered", 16)
+
+
+@pytest.mark.parametrize("spoil", [lambda text: text.replace(b",", b", ", 1), lambda text: b"[" * 100_000])
+def test_a_checkpoint_in_another_spelling(history: History, spoil: Any) -> None:
+    """There is one way to write it; and however deep it is nested, reading it ends well."""
+    file = hands.checkpoint(history.folder / "b", 16)
+    hands.overwrite(file, spoil(file.read_bytes()))
+    assert fault(history) == ("ledger-checkpoint-altered", 16)
+
+
 def test_a_checkpoint_set_aside_counts_for_older_books_only(history: History) -> None:
     """A decision says nothing of what a store says later, nor of another store's checkpoint."""
     with history.open() as catalog:
