@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from preservation.bags.digests import ALGORITHMS, REGISTERED
-from preservation.bags.paths import Bag, decoded, is_safe
+from preservation.bags.paths import Bag, decoded, escaped, is_safe
 from preservation.bags.report import NOTHING
 from preservation.bags.tag_grammar import lines_of, note_blank_line
 from wording import say
@@ -172,11 +172,6 @@ def _enter(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[
     if payload and known is None and _LITTER.search(path):
         text = say("This file was left by an operating system and is hardly content.")
         bag.notes.warning("system-file", text, path, expected=NOTHING, seen=path.rpartition("/")[2])
-
-
-def escaped(path: str) -> str:
-    """The path with every letter beyond ASCII written as its number: two that look alike differ."""
-    return path.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _report_absent(bag: Bag, listed: Manifest, path: str, *, payload: bool) -> None:

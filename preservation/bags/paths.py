@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -31,10 +30,6 @@ class Names:
             return path
         alike = self._composed.get(unicodedata.normalize("NFC", path), [])
         return alike[0] if len(alike) == 1 else None
-
-    def twins(self) -> Iterator[list[str]]:
-        """Groups of names that are the same after normalisation."""
-        return (group for group in self._composed.values() if len(group) > 1)
 
     def other_case(self, path: str) -> str | None:
         """A file whose name differs only in upper and lower case."""
@@ -109,7 +104,18 @@ def judge_cases(bag: Bag) -> None:
 
 def judge_twins(bag: Bag) -> None:
     """Names that differ only in Unicode normalisation are one name on macOS and look alike everywhere."""
-    for twins in bag.names.twins():
-        for path in twins[1:]:
+    composed: dict[str, str] = {}  # of every two that are twins, one at least is not composed
+    for path in bag.view.files:
+        if path.isascii() or unicodedata.is_normalized("NFC", path):
+            continue
+        name = unicodedata.normalize("NFC", path)
+        other = name if name in bag.view.files else composed.get(name)
+        if other is not None:
             text = say("Another file's name differs from this one only in Unicode normalisation.")
-            bag.notes.warning("names-differ-in-normalisation", text, path, expected="1", seen=str(len(twins)))
+            bag.notes.warning("names-differ-in-normalisation", text, path, expected="1", seen=escaped(other))
+        composed.setdefault(name, path)
+
+
+def escaped(path: str) -> str:
+    """The path with every letter beyond ASCII written as its number: two that look alike differ."""
+    return path.encode("ascii", "backslashreplace").decode("ascii")

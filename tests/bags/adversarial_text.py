@@ -240,6 +240,8 @@ NORMALISATION = family("normalisation", {
     "warning marks in another order": (written_as("data/a\u0323\u0302", "data/a\u0302\u0323"), {"name-normalised"}),
     "warning twins, each listed as it is": (bag({NFC: A, NFD: B}), {"names-differ-in-normalisation"}),
     "warning a tag file in the other form": (bag(**{unicodedata.normalize("NFC", "ghi chú.txt"): A, "tagmanifest-sha256.txt": lines({"bagit.txt": DECLARED, "manifest-sha256.txt": lines(PAYLOAD), unicodedata.normalize("NFD", "ghi chú.txt"): A})}), {"name-normalised"}),
+    "warning three forms of one name": (bag({"data/\u1ebf": A, "data/e\u0302\u0301": B, "data/\u00ea\u0301": A}), {"names-differ-in-normalisation"}),
+    "warning two forms, neither composed": (bag({"data/e\u0302\u0301": B, "data/\u00ea\u0301": A}), {"names-differ-in-normalisation"}),
     "invalid and the bytes are damaged": (then(written_as(NFD, NFC), lambda b: (b / NFC).write_bytes(B)), {"digest-differs"}),
     "invalid twins, only one listed": (bag({NFC: A, NFD: B}, **{"manifest-sha256.txt": lines({NFC: A})}), {"file-unexpected"}),
     "invalid twins, a third form listed": (bag({"data/\u1ebf": A, "data/e\u0302\u0301": B}, **{"manifest-sha256.txt": f"{digest(A)}  data/\u00ea\u0301\n"}), {"file-missing", "file-unexpected"}),
