@@ -27,7 +27,7 @@ from tests.flows.houses import House, local_stores
 from tests.servers.ministack import ministack, program
 from tests.tally import Tally
 
-ROUNDS = 80
+ROUNDS = 90  # more than 1,000 damaged replicas
 OTHERS = 5  # every so many rounds something is lost for good, and a store spoils what is put into it
 IN_BUCKET = 8  # every so many rounds one with a store on S3
 AIPS = 6
