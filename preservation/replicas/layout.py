@@ -42,7 +42,7 @@ To check a copy without any special software, go into its folder and run
   sha256sum -c manifest-sha256.txt && sha256sum -c tagmanifest-sha256.txt
 A version never changes; a correction is the next version. The highest N is the current one.
 
-In ledger/, <9999-N>-book-N is book N; the highest book counts, lower ones were set aside by a decision recorded in it.
+In ledger/, <9999-N>-book-N is book N; the highest book counts, lower ones were set aside by a recorded decision.
   checkpoints/                   one for each time the history was written here, newest first; put last
   events/                        one event a line: its digest, a space, the event as JSON. The digest is SHA-256 over
                                  the digest before (32 bytes; zeros for event 1) and the bytes of the JSON
