@@ -13,6 +13,6 @@ class Limits:
     `member` bounds how much of one part of a container (a ZIP member, an OLE2 stream) is unpacked.
     """
 
-    seconds: float = 10.0
+    seconds: float = 6.0
     memory: int = 512 * 1024 * 1024
     member: int = 64 * 1024 * 1024

@@ -86,7 +86,9 @@ def check_supplied(received: Received, *, progress: Progress) -> Supplied:
         matched += _agrees(fact, promises, received.payload, notes, progress)
     algorithms = {algorithm for promises in wanted.of.values() for algorithm, _, _ in promises}
     absent = tuple(sorted(wanted.absent))
-    return Supplied("checksum-list", tuple(sorted(algorithms)), tuple(lists), checked, matched, absent, notes.all())
+    # What is said of a whole list comes before what is said of a thousand of its lines: an event keeps the first.
+    findings = tuple(sorted(notes.all(), key=lambda finding: finding.code != "supplied-list-too-long"))
+    return Supplied("checksum-list", tuple(sorted(algorithms)), tuple(lists), checked, matched, absent, findings)
 
 
 @dataclass(slots=True)

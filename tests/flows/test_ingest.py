@@ -16,6 +16,7 @@ from flows.workspace import Workspace
 from preservation.bags.check import check_bag
 from preservation.errors import PolicyError
 from preservation.facts import EventType
+from tests.bags.bag_maker import lines, make_bag
 from tests.flows.houses import PAGES, House, codes, contents, package, proofs, tree
 
 WHOLE_HISTORY = [
@@ -80,6 +81,23 @@ def test_already_here(any_house: House, tmp_path: Path):
         assert (last.event.detail["already_here"], last.event.detail["source"]) == (True, str(again))
         assert workspace.catalog.verify_chain().sound
     assert any_house.leftovers() == []
+
+
+def test_what_was_kept_out_in_part_is_not_already_here(workspace: Workspace, house: House, tmp_path: Path):
+    """What came in equals an AIP, but the delivery is not whole: a link was refused, a listed file never came."""
+    ingest(workspace, str(package(tmp_path / "p")))
+    linked = package(tmp_path / "linked")
+    linked.joinpath("link").symlink_to("Trang 0001.txt")
+    payload = {f"data/{path}": content for path, content in PAGES.items()}
+    promised = lines(payload | {"data/Trang 0009.txt": b"never came"})
+    incomplete = make_bag(tmp_path / "bag", payload, tags={"manifest-sha256.txt": promised})
+    for source, code in ((linked, "link-not-followed"), (incomplete, "file-missing")):
+        done = ingest(workspace, str(source))
+        assert (done.outcome, done.verdict) == ("rejected", Verdict.FOUND)
+        assert code in codes(done.findings)
+    assert ingest(workspace, str(make_bag(tmp_path / "whole", payload))).outcome == "already-here"
+    assert len(list(workspace.catalog.versions())) == 1
+    assert house.leftovers() == []
 
 
 def test_the_same_content_in_another_wrapping_is_already_here(workspace: Workspace, house: House, tmp_path: Path):
