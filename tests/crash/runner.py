@@ -146,6 +146,7 @@ class Arena:
                 if answer["status"] != KILLED or answer["hung"]:
                     if answer["hung"] or answer["status"] != 0:
                         wrong.append(f"instead of dying: {answer}")
+                    killed = Seen.of(house)  # it came to its end: there were fewer points this time
                     break
                 died.append(answer.get("died", "?"))
                 wrong += [f"after the kill: {each}" for each in _looked(after_the_kill(house, base, sources))]

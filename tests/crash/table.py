@@ -37,7 +37,7 @@ def draw(arena: Arena, scene: Scene, count: int, chance: random.Random) -> Itera
         kills = [kill_at, chance.randrange(1, points)] if number % DOUBLE == 0 else [kill_at]
         trial = arena.trial(scene, kills, fresh=number % FRESH == 0)
         while trial is None:  # fewer points this time, for the threads went another way
-            kill_at = kill_at * 3 // 4
+            kill_at = max(1, kill_at * 3 // 4)
             trial = arena.trial(scene, [kill_at])
         yield trial
 
