@@ -15,7 +15,7 @@ from preservation.ledger.layout import book_of, checkpoint_key, checkpoint_of
 from preservation.ledger.records import read_checkpoint
 from tests.catalog.samples import event
 from tests.ledger import history as hands
-from tests.ledger.history import History
+from tests.ledger.history import History, first_named
 
 
 def fault(history: History, *, after: int = 0) -> tuple[str, int]:
@@ -88,6 +88,8 @@ def test_the_last_event_cut_off(history: History) -> None:
     file, rows = lines(history)
     hands.write_lines(file, rows[:-1])
     assert fault(history) == ("event-missing", 8)
+    code, words = history.script("b")
+    assert (code, first_named(words)) == (1, 8)
 
 
 def test_a_chain_made_again_is_not_the_checkpoints(history: History) -> None:
@@ -194,12 +196,23 @@ def test_checkpoints_that_cannot_be(history: History, spoil: dict[str, Any]) -> 
 def test_a_checkpoint_that_names_another_one_before_it(history: History, changes: dict[str, Any]) -> None:
     hands.forge(hands.checkpoint(history.folder / "b", 8), **changes)
     assert fault(history) == ("ledger-checkpoint-altered", 4)
+    assert history.script("b")[0] == 1
+
+
+@pytest.mark.parametrize("changes", [{"previous": "0" * 64}, {"before": "0" * 64}], ids=["previous", "before"])
+def test_the_newest_checkpoint_too(history: History, changes: dict[str, Any]) -> None:
+    """None stands behind it that would name it."""
+    hands.forge(hands.checkpoint(history.folder / "b", 16), **changes)
+    assert fault(history) == ("ledger-checkpoint-altered", 12)
+    assert history.script("b")[0] == 1
 
 
 def test_a_checkpoint_under_anothers_name(history: History) -> None:
     folder = history.folder / "b"
     hands.overwrite(hands.checkpoint(folder, 16), hands.checkpoint(folder, 12).read_bytes())
     assert fault(history) == ("ledger-checkpoint-altered", 16)
+    code, words = history.script("b")
+    assert (code, first_named(words)) == (1, 16)
 
 
 @pytest.mark.parametrize("spoil", [lambda text: text.replace(b",", b", ", 1), lambda text: b"[" * 100_000])
