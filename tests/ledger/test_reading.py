@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from preservation.ledger import LedgerBroken, books, checkpoints, highest, newest, read_admissions, read_events
-from preservation.ledger.guard import BookInForce, Found, objection
+from preservation.ledger.guard import BookInForce, Found, look, objection
 from preservation.ledger.layout import book_of, checkpoint_key, checkpoint_of
 from preservation.ledger.records import read_checkpoint
 from tests.catalog.samples import event
@@ -204,6 +204,15 @@ def test_the_newest_checkpoint_too(history: History, changes: dict[str, Any]) ->
     """None stands behind it that would name it."""
     hands.forge(hands.checkpoint(history.folder / "b", 16), **changes)
     assert fault(history) == ("ledger-checkpoint-altered", 12)
+    assert history.script("b")[0] == 1
+
+
+def test_the_newest_checkpoint_of_another_catalog(history: History) -> None:
+    hands.forge(hands.checkpoint(history.folder / "b", 16), catalog="0" * 64)
+    with history.open() as catalog:
+        found = objection(catalog, look(history.stores[1]), BookInForce())
+        assert found is not None
+        assert found.code == "ledger-other-catalog"
     assert history.script("b")[0] == 1
 
 
