@@ -15,7 +15,7 @@ from tests.hostile import judge
 from tests.hostile.case import VERDICTS, Case
 
 FRESH = int(os.environ.get("HOSTILE_SEED", random.SystemRandom().randrange(1 << 16)))
-FIXED_DRAW, FRESH_DRAW = 70, 40
+FIXED_DRAW, FRESH_DRAW = 150, 60
 
 ALL = [(family, one) for family, found in judge.all_cases().items() for one in found]
 
