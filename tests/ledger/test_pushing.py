@@ -27,6 +27,7 @@ from preservation.errors import CatalogError
 from preservation.facts import Grade
 from preservation.ledger import books, newest, read_admissions, read_events, writing
 from preservation.ledger import segments as making
+from preservation.ledger.guard import LedgerRefused
 from storage_adapters import conformance
 from storage_adapters.errors import ObjectExists
 from storage_adapters.local import LocalStore
@@ -200,6 +201,21 @@ def test_a_catalog_whose_chain_does_not_hold_is_not_written_on(history: History)
     with history.open() as catalog, pytest.raises(CatalogError, match="17"):
         history.push(catalog)
     assert all(newest(store, 1).last == 16 for store in history.stores)  # type: ignore[union-attr]
+
+
+def test_a_push_asks_for_itself(history: History) -> None:
+    """Whoever pushes without the guard is refused all the same, and nothing is put."""
+    older = hands.copy_of_catalog(history)
+    with history.open() as catalog:
+        catalog.record([event(detail={"n": 17})])
+        history.push(catalog)
+    hands.bring_back(history, older)
+    before = [written(store) for store in history.stores]
+    with history.open() as catalog:
+        catalog.record([event(detail={"n": n}) for n in range(5)])
+        with pytest.raises(LedgerRefused):
+            history.push(catalog)
+    assert [written(store) for store in history.stores] == before
 
 
 def test_objects_that_are_not_those_admitted_are_not_written(catalog: Catalog, tmp_path: Path) -> None:
