@@ -48,7 +48,7 @@ def test_every_command_has_its_section_and_no_other_has() -> None:
 @pytest.mark.parametrize(("name", "command"), list(_tree()), ids=[name for name, _ in _tree()])
 def test_every_option_is_in_the_table_and_no_other_is(name: str, command: Any) -> None:
     """The options that every command has stand once, above."""
-    told = set(re.findall(r"^\| `(--[a-z]+)", _sections()[name], re.MULTILINE))
+    told = set(re.findall(r"^\| `(--[a-z-]+)", _sections()[name], re.MULTILINE))
     taken = {word for each in command.params for word in each.opts if word.startswith("--")}
     assert told == taken - COMMON
     assert taken | {"--help"} >= COMMON
@@ -110,6 +110,7 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
         "catalog rebuild": ("catalog", "rebuild", "--from", "primary", *where),
         "catalog restore": ("catalog", "restore", tmp_path / "copy", *where),
         "store check": ("store", "check", "primary", *where),
+        "tidy": ("tidy", *where),
         "store list": ("store", "list", *where),
         "policy check": ("policy", "check", wrong, "--json"),
         "policy explain": ("policy", "explain", *where),
