@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -73,17 +71,13 @@ def run(cases: Sequence[tuple[str, Case]], root: Path) -> Judged:
     if not answers["sound"]:
         judged.wrong.append("the chain of events does not hold")
     names = {str(path): name for name, path in made}
-    flat = [(source, answer) for batch, answer in zip_flat(batches, answers["packages"]) for source in [batch]]
-    for source, answer in flat:
+    sources = [source for batch in batches for source in batch]
+    for source, answer in zip(sources, answers["packages"], strict=True):
         if source in names:
             judged.answers[names[source]] = answer
         elif (answer["outcome"], answer["valid"], answer["proved"]) != ("accepted", True, 3):
             judged.wrong.append(f"a good package of the batch was kept back: {source}: {answer}")
     return judged
-
-
-def zip_flat(batches: list[list[str]], answers: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    return list(zip([source for batch in batches for source in batch], answers, strict=True))
 
 
 def problem(one: Case, answer: dict[str, Any]) -> str | None:
@@ -140,7 +134,6 @@ def _make(cases: Sequence[tuple[str, Case]], given: Path, judged: Judged) -> lis
         room.mkdir()
         name = f"{family} {one.name}"
         try:
-            # Content that is here already gets no second AIP, so every package has a page that no other has.
             made.append((name, one.make(room)))
         except CannotMake as reason:
             judged.cannot[name] = str(reason)
@@ -206,5 +199,3 @@ def _listener() -> Iterator[tuple[int, list[str]]]:
 def clear(root: Path) -> None:
     """Remove the folder, also where no path reaches and Python would descend too far."""
     subprocess.run(["rm", "-rf", "--", str(root)], check=True)
-    assert not root.exists(), "something is left"
-    assert shutil.which("rm") and os.sep

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import random
+import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.hostile import judge
-from tests.hostile.case import VERDICTS, Case
+from tests.hostile.case import VERDICTS, Case, case, folder
 
 FRESH = int(os.environ.get("HOSTILE_SEED", random.SystemRandom().randrange(1 << 16)))
 FIXED_DRAW, FRESH_DRAW = 150, 60
@@ -56,3 +58,30 @@ def test_every_package_of_the_draw_ends_as_its_name_says(judged):
 @pytest.mark.xdist_group("hostile")
 def test_sources_and_surroundings_are_untouched_and_the_good_packages_carry_on(judged):
     assert judged[1].wrong == [], f"HOSTILE_SEED={FRESH}"
+
+
+def test_the_checks_see_what_they_are_for(tmp_path):
+    """A connection is heard, a touched file is seen, and an answer other than the name's is a problem."""
+    with judge._listener() as (port, heard):
+        socket.create_connection(("127.0.0.1", port)).close()
+        for _ in range(100):
+            if heard:
+                break
+            time.sleep(0.05)
+        assert heard
+    package = folder({"a": b"1"}, "b")(tmp_path)
+    before = judge.footprint(tmp_path)
+    os.utime(package / "a", ns=(0, 0))
+    assert judge.footprint(tmp_path) != before
+
+    one = case("rejected--x", folder({}), "package-empty")
+    good = {
+        "findings": [("package-empty", "error", "x")], "outcome": "rejected", "recorded": ["package-empty"], "seconds": 1,
+        "clock": 1, "mebibytes": 200, "network": [], "left": [], "lines": ["plain"], "json": "[]",
+    }  # fmt: skip
+    assert judge.problem(one, good) is None
+    for wrong in (
+        {"outcome": "accepted"}, {"outcome": "failed"}, {"findings": []}, {"recorded": []}, {"seconds": 11}, {"clock": 61},
+        {"mebibytes": 513}, {"network": ["socket.connect"]}, {"left": ["staging/x"]}, {"lines": ["\x1b[2J"]},
+    ):  # fmt: skip
+        assert judge.problem(one, good | wrong) is not None, wrong
