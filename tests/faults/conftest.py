@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import cannot_run
-from tests.faults.driver import Ground, ministack_ground
+from tests.faults.stage import Ground, ministack_ground
 from tests.servers import ministack as ministack_server
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from tests.faults.driver import FLOWS, Scenario
+from tests.faults.driver import FLOWS
 from tests.faults.kinds import ALL
+from tests.faults.stage import Scenario
 from tests.servers.fault_proxy import Rule
 
 UNAVAILABLE = frozenset({"store-unavailable"})

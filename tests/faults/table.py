@@ -16,8 +16,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.faults.driver import Broken, Scenario, ministack_ground, played
+from tests.faults.driver import played
+from tests.faults.promises import Broken
 from tests.faults.scenarios import by_name, drawn, scripted
+from tests.faults.stage import Scenario, ministack_ground
 from tests.tally import Tally
 
 FIXED = 20_000  # where the seeds begin unless told otherwise; half of the drawn runs have a fresh beginning

@@ -7,12 +7,13 @@ import secrets
 
 import pytest
 
-from tests.faults.driver import Ground, played
+from tests.faults.driver import played
 from tests.faults.kinds import ALL
 from tests.faults.scenarios import by_name, drawn, one_of_each, scripted
+from tests.faults.stage import Ground
 from tests.faults.table import FIXED
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 FEW = by_name(one_of_each(scripted()))
 
 

@@ -14,10 +14,12 @@ from storage_adapters.errors import ObjectExists, StorageError, StorageUnavailab
 from storage_adapters.s3 import S3Store
 from storage_adapters.s3_reading import OpenedBody
 from tests.faults import driver
-from tests.faults.driver import Broken, Ground, Scenario, played
+from tests.faults.driver import played
+from tests.faults.promises import Broken
+from tests.faults.stage import Ground, Scenario
 from tests.servers.fault_proxy import Rule
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 B = "run-*-b"
 
 

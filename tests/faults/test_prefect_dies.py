@@ -14,7 +14,7 @@ from tests.flows.houses import House, local_stores, proofs
 from tests.flows.test_prefect import ROOT, settings
 from tests.servers.processes import dying_with_us, free_port, wait_until
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("prefect")]
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 BOUND = 15.0  # seconds from the server's death to the end of the process; Prefect alone waits for some 270
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from storage_adapters.settings import MIB, S3Settings
-from tests.faults.driver import Ground, Scenario, ground, played
+from tests.faults.driver import played
+from tests.faults.stage import Ground, Scenario, ground
 from tests.servers.fault_proxy import Rule
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("ceph"), pytest.mark.timeout(300)]
