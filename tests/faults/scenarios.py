@@ -217,7 +217,7 @@ def drawn(seed: int) -> Scenario:
 
 
 def one_of_each(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """The first scenario of each kind of fault at each flow that it is scripted for, for a short run."""
+    """The first scenario of each kind of fault, for a short run."""
     seen: dict[str, Scenario] = {}
     for each in scenarios:
         seen.setdefault(each.family, each)
