@@ -96,6 +96,8 @@ def untold(destination: Path) -> str | None:
     if not destination.is_dir() or not partial.is_dir():
         return None
     notes = [entry.name for entry in partial.iterdir()]
+    if not notes:  # told, and died before its folder was gone too
+        partial.rmdir()
     return notes[0] if len(notes) == 1 and notes != ["bag"] else None
 
 
