@@ -66,7 +66,6 @@ GROUPS = {
                 "profile",
                 "profile_check",
                 "report",
-                "tag_files",
                 "tag_grammar",
             )
         ),
