@@ -46,7 +46,7 @@ def judge(play: Play, done: Any, error: Exception | None, *, hurt: int) -> None:
         _all_proved(play, told)
     elif verdict is Verdict.FAILED:
         grave = {finding.code for finding in findings if finding.severity is Severity.ERROR}
-        unreadable = {"object-unreadable", "reads-differ"} & set(codes(findings))
+        unreadable = {"object-unreadable", "reads-differ", "replica-not-listed"} & set(codes(findings))
         require(bool(grave & STORE_FAULTS or unreadable), f"failed, and no store is named: {told}")
         require(grave <= STORE_FAULTS, f"failed for another reason than a store: {told}")
         require(
