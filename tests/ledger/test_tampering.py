@@ -117,6 +117,8 @@ def test_the_end_of_the_catalog_cut_off(either: History, skill: str) -> None:
     if either.catalog_file.exists():
         code, words = either.script()
         assert (code, first_named(words)) == (1, 11)
+        code, words = either.script("catalog.db")  # alone: it remembers its end, unless that was changed too
+        assert (code, first_named(words)) == ((1, 11) if skill == "none" else (0, None))
         assert "catalog.db" in wrong_lines(words)[0]
 
 
