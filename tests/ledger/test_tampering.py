@@ -117,9 +117,9 @@ def test_the_end_of_the_catalog_cut_off(either: History, skill: str) -> None:
     if either.catalog_file.exists():
         code, words = either.script()
         assert (code, first_named(words)) == (1, 11)
+        assert "catalog.db" in wrong_lines(words)[0]
         code, words = either.script("catalog.db")  # alone: it remembers its end, unless that was changed too
         assert (code, first_named(words)) == ((1, 11) if skill == "none" else (0, None))
-        assert "catalog.db" in wrong_lines(words)[0]
 
 
 @pytest.mark.parametrize("skill", ["none", "own", "segment", "all"])
