@@ -69,7 +69,7 @@ def event(
     found = tuple(findings)
     facts: dict[str, Any] = dict(detail or {})
     if found:
-        facts["findings"] = [as_json(finding) for finding in found[:FINDINGS_IN_EVENT]]
+        facts["findings"] = [as_json(finding) for finding in _kept(found)]
         facts["findings_count"] = len(found)
     return Event(
         id=str(uuid.uuid4()),
@@ -83,6 +83,15 @@ def event(
         store=store,
         detail=facts,
     )
+
+
+def _kept(found: tuple[Finding, ...]) -> list[Finding]:
+    """As many findings as an event holds: when they are more, the first of every kind before the others."""
+    if len(found) <= FINDINGS_IN_EVENT:
+        return list(found)
+    firsts = set({finding.code: number for number, finding in reversed(list(enumerate(found)))}.values())
+    order = sorted(range(len(found)), key=lambda number: (number not in firsts, number))
+    return [found[number] for number in order[:FINDINGS_IN_EVENT]]
 
 
 def outcome_of(findings: tuple[Finding, ...]) -> EventOutcome:

@@ -176,9 +176,10 @@ def empty_and_odd() -> Iterator[Case]:
     )
     yield case(
         "accepted-with-event--litter-with-a-carriage-return",
-        folder({**ONE, "Icon\r": b""}),
+        folder({"1": b"icon", "Icon\r": b""}),
         "system-litter",
-        files=ONE,
+        "name-decoded",
+        files={"1": b"icon"},
     )
     yield case("rejected--litter-only", folder({".DS_Store": b"x", "Thumbs.db": b"y"}), "package-empty")
     inside = {"._kho/trang.txt": b"x", "Thumbs.db/trang.txt": b"y"}

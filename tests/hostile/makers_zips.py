@@ -26,7 +26,10 @@ def zipped(*entries: Raw, **how: object) -> partial[bytes]:
 def bombs() -> Iterator[Case]:
     yield case("rejected--zip-bomb-of-zeros", a_file("bomb.zip", lambda _: bomb(1024)), "package-too-large")
     yield case(
-        "rejected--zip-bomb-announced-small", a_file("bomb.zip", lambda _: bomb(512, size=1000)), "archive-size-lies"
+        "rejected--zip-bomb-announced-small",
+        a_file("bomb.zip", lambda _: bomb(512, size=1000)),
+        "archive-size-lies",
+        "package-empty",
     )
     yield case(
         "rejected--zip-bomb-of-many-entries",
@@ -130,9 +133,9 @@ def hiding() -> Iterator[Case]:
     yield case("rejected--zip-first-entry-not-listed", zipped(Raw(b"hidden", listed=False), OK), "archive-ambiguous")
     yield case(
         "accepted-with-event--zip-bytes-between-entries",
-        zipped(Raw(b"a", after=b"what is this? " * 9), OK),
+        zipped(Raw(b"a", b"gap", after=b"what is this? " * 9), OK),
         "archive-bytes-unlisted",
-        files={"a": b"content", "ok": b"content"},
+        files={"a": b"gap", "ok": b"content"},
     )
     yield case(
         "rejected--zip-program-before-it", a_file("setup.zip", lambda _: b"MZ" + raw_zip([OK])), "not-a-package"

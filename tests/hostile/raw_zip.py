@@ -95,8 +95,7 @@ def overlapping(count: int, *, kernel: int) -> bytes:
     data, crc = body.data, zlib.crc32(body.content)
     local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 0, crc, len(data), kernel, 1, 0) + b"0" + data
     directory = b"".join(
-        central(Raw(str(number).encode(), method=8), crc=crc, packed=len(data), size=kernel, at=0)
-        for number in range(count)
+        central(Raw(b"0", method=8), crc=crc, packed=len(data), size=kernel, at=0) for _ in range(count)
     )
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(directory), len(local), 0)
     return local + directory + end
