@@ -49,11 +49,18 @@ def _late(library: Library, rng: random.Random) -> str | None:
                 rotten.add((*version, good[0]))
     if not rotten:
         return None
+    moved = {  # right only under another name: its own copy is mended first, the others by the next repair
+        (*version, path)
+        for version, was in library.was.items()
+        for path in was
+        if all(_files(library, (*version, store)).get(path) != was[path] for store in library.hands)
+    }
     ask(commands.mend, library)
     for copy in known - rotten:
         now, was = _files(library, copy), library.was[copy[:2]]
-        left = [_files(library, (*copy[:2], store)) for store in library.hands]
-        if any(now.get(path) != was[path] and oracle.recoverable(path, was, left) for path in was):
+        others = [_files(library, (*copy[:2], store)) for store in library.hands]
+        left = {path for path in was if any(other.get(path) == was[path] for other in others)}
+        if any(now.get(path) != was[path] for path in left - {path for path in was if (*copy[:2], path) in moved}):
             return f"{_name(copy)}: a good copy was left, but another was asked first"
     faults = audited(library, Damage(), Grade.BYTES)  # now the rot of the donors is seen, if it is seen
     return next((f"{_name(copy)}: {fault}" for copy, fault in faults.items() if fault is not None), None)
