@@ -253,11 +253,10 @@ def _serialization(document: Mapping[str, Any], reading: _Reading) -> tuple[str,
 def _judge_lists(kind: str, required: Sequence[str], allowed: Sequence[str] | None, reading: _Reading) -> None:
     """What is required must be allowed; a digest algorithm must be one that can be checked."""
     if kind.endswith("Manifests"):
-        for part, names in (("Required", required), ("Allowed", allowed or ())):
-            for name in names:
-                if name not in ALGORITHMS and part == "Required":
-                    text = say("A manifest of this algorithm cannot be checked here.")
-                    reading.wrong(f"{kind}-{part}", text, expected=" | ".join(ALGORITHMS), seen=name)
+        for name in required:
+            if name not in ALGORITHMS:
+                text = say("A manifest of this algorithm cannot be checked here.")
+                reading.wrong(f"{kind}-Required", text, expected=" | ".join(ALGORITHMS), seen=name)
     for name in required:
         covered = name in (allowed or ()) if kind.endswith("Manifests") else matches(name, allowed or ())
         if allowed is not None and not covered:

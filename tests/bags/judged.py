@@ -99,6 +99,11 @@ PROFILES = {
     **{f"{flag} a number": a_profile(**{flag: 1}) for flag in ("Allow-Fetch.txt", "Fetch.txt-Required", "Data-Empty")},
     **{f"{flag} as words": a_profile(**{flag: "true"}) for flag in ("Allow-Fetch.txt", "Fetch.txt-Required", "Data-Empty")},
     **{f"{flag} no": a_profile(**{flag: "false"}) for flag in ("Allow-Fetch.txt", "Fetch.txt-Required", "Data-Empty")},
+    "a flag that is a list": a_profile(**{"Data-Empty": [], "Allow-Fetch.txt": {}}),
+    "an algorithm is no pattern": a_profile(**{"Manifests-Required": ["sha256"], "Manifests-Allowed": ["sha*"]}),
+    "a tag manifest is no pattern": a_profile(
+        **{"Tag-Manifests-Required": ["sha256"], "Tag-Manifests-Allowed": ["sha*"]}
+    ),
     "fetch forbidden": a_profile(**{"Allow-Fetch.txt": False}),
     "fetch forbidden and demanded": a_profile(**{"Allow-Fetch.txt": False, "Fetch.txt-Required": True}),
     **{f"label with {key} perhaps": a_profile(labels={"X": {key: "perhaps"}}) for key in ("required", "recommended", "repeatable")},
@@ -126,6 +131,7 @@ RAW = {
     "empty": b"", "not JSON": b"{", "a list": b"[]", "text": b'"x"', "null": b"null", "with a BOM": b"\xef\xbb\xbf{}",
     "not UTF-8": b'{"a": "\xff"}', "twice": b'{"Bag-Info": {}, "X": 1, "Bag-Info": {}, "X": 2}',
     "as long as may be": b"{}" + b" " * ((1 << 20) - 2), "too long": b"{}" + b" " * ((1 << 20) - 1),
+    "twice behind another": b'{"X": 1, "Y": 2, "Y": 3}',
     "nested for ever": b'{"Bag-Info":' * 100_000,
 }  # fmt: skip
 

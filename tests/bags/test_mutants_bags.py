@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from preservation.bags import check
+from preservation.bags.bag_view import BagView, folder_view
+from preservation.bags.check import check_bag
+from preservation.bags.report import Notes
 from preservation.bags.tag_files import bag_info_lines, encoded, human_size, one_line, sync_folder
+from tests.bags.bag_maker import make_bag
 
 
 @pytest.mark.parametrize(
@@ -62,3 +69,26 @@ def test_only_a_folder_is_synced_as_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
         sync_folder(tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["bagit.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"])
+def test_a_tag_file_that_cannot_be_read_is_told_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def view_of(path: Path, notes: Notes) -> BagView:
+        view = folder_view(path, notes)
+
+        def opened(inside: str) -> BinaryIO:
+            if inside == name:
+                raise OSError("the disk says no")
+            return view.open(inside)
+
+        return replace(view, open=opened)
+
+    monkeypatch.setattr(check, "folder_view", view_of)
+    made = make_bag(tmp_path / "bag")
+    told = [each for each in check_bag(made).findings if each.code == "file-unreadable" and each.path == name]
+    size = (made / name).stat().st_size
+    assert [(f.severity, f.expected, f.seen, str(f.message)) for f in told][:1] == [
+        ("error", f"{size} bytes", "the disk says no", "This file cannot be read.")
+    ]

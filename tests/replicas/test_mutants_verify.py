@@ -479,3 +479,49 @@ def test_what_does_not_belong_there_is_not_counted_among_what_lacks_a_checksum()
 
     report = aip.verify_in(Bare(place.store), Grade.PROVIDER)
     assert "for 3 of the 3 objects" in str(report.findings[0].message)
+
+
+class Stale(Through):
+    """Lists what was erased; asked for it by name, it answers so."""
+
+    def __init__(self, store: object, key: str, answer: Exception | None) -> None:
+        super().__init__(store)
+        self.key, self.answer = key, answer
+        self.looked: list[str] = []
+
+    def list(self, prefix: str):
+        yield from sorted([*super().list(prefix), ObjectStat(self.key, 5)], key=lambda stat: stat.key.encode())
+
+    def stat(self, key: str) -> ObjectStat:
+        if key != self.key:
+            return super().stat(key)
+        self.looked.append(key)
+        if self.answer is not None:
+            raise self.answer
+        return ObjectStat(key, 5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "unexpected"),
+    [
+        (ObjectNotFound(say("Gone.")), 0),
+        (StorageUnavailable(say("Not now.")), 1),
+        (StorageDenied(say("No.")), 1),
+        (None, 1),
+    ],
+)
+def test_what_is_only_listed_is_looked_at_by_its_name(answer: Exception | None, unexpected: int):
+    aip, place = Aip(), in_memory()
+    aip.copy_to(place.store)
+    store = Stale(place.store, aip.key("data/zzz"), answer)
+    report = aip.verify_in(store)
+    assert store.looked == [aip.key("data/zzz")]
+    assert report.counts["unexpected"] == unexpected
+    assert report.outcome is (Outcome.DAMAGED if unexpected else Outcome.INTACT)
+
+
+def test_what_is_expected_and_gone_is_never_left_out():
+    aip, place = Aip(), in_memory()
+    aip.copy_to(place.store)
+    place.delete(aip.key(PAGE))
+    assert aip.verify_in(place.store, Grade.PRESENCE).counts["missing"] == 1
