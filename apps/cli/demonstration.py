@@ -196,13 +196,13 @@ def _damage_and_mend(workspace: Workspace, folder: Path, done: Sequence[Ingested
     teller.tell(say("5. Auditing every copy in every store"))
     audited = carry_out(workspace, audit, references=[])
     wrong = [
-        (each.report.identifier, each.report.store, report.path, report.outcome.value)
+        (each.report.identifier, each.report.store, finding.path, finding.code)
         for each in audited
-        for report in each.report.wrong
+        for finding in each.report.findings
     ]
     teller.tell(*_seen(audited, teller))
     teller.check(
-        wrong == [(victim.identifier, DAMAGED_STORE, path, "altered")],
+        wrong == [(victim.identifier, DAMAGED_STORE, path, "object-altered")],
         say("the audit finds exactly this file in exactly this store, and nothing else"),
     )
     teller.tell(say("6. Repairing it from a copy that is proved good now"))
@@ -222,7 +222,7 @@ def _damage_and_mend(workspace: Workspace, folder: Path, done: Sequence[Ingested
     teller.check(intact, say("all {copies} copies are intact, every byte read back", copies=len(again)))
     return {
         "damaged": {"store": DAMAGED_STORE, "path": path, "offset": offset},
-        "found": [{"store": store, "path": path, "outcome": outcome} for _, store, path, outcome in wrong],
+        "found": [{"store": store, "path": path, "code": code} for _, store, path, code in wrong],
         "repaired": [{"path": path, "from": donor} for _, _, path, donor in repaired],
     }
 
