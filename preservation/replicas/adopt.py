@@ -22,10 +22,13 @@ from typing import Any, cast
 from lxml import etree
 
 from preservation.bags.plan import load_object
+from preservation.catalog.projections import KEY
+from preservation.catalog.replay import ADMITS
 from preservation.errors import PreservationError
 from preservation.facts import AIPVersion, Event, EventOutcome, EventType, FormatFact, ObjectFact, Role
 from preservation.findings import Finding, Severity
 from preservation.inventory import FactFile, load_format, write_facts
+from preservation.ledger.guard import LEDGER_EVENTS
 from storage_adapters.errors import ObjectNotFound
 from storage_adapters.store import ObjectStat, Reader, Store
 from wording import Message, say
@@ -41,6 +44,7 @@ _LARGEST = 16 << 20  # of bag-info.txt and the tag manifest, which are read at o
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)", re.DOTALL)
 _ENCODED = {"%25": "%", "%0D": "\r", "%0A": "\n"}
 _PREMIS = "{http://www.loc.gov/premis/v3}"
+_OURS_ALONE = (KEY, ADMITS)  # in details that prove copies and admit AIPs: a bag was made before either
 
 
 class NotAdoptable(PreservationError):
@@ -126,7 +130,7 @@ def _opened(store: Store, prefix: str, promised: Mapping[str, str]) -> Iterator[
             yield _Payload(_manifest_lines(lines(MANIFEST), prefix + MANIFEST), formats, names)
         except ObjectNotFound as error:
             raise _refusal(say("A file that the bag lists is not there."), error.where or prefix) from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             broken = say("The bag's metadata cannot be read: {reason}", reason=type(error).__name__)
             raise _refusal(broken, prefix, seen=str(error)[:200]) from error
 
@@ -181,6 +185,8 @@ def _tag(
 
 def _version(info: Mapping[str, str], counts: _Counts, prefix: str, now: datetime) -> AIPVersion:
     try:
+        if info["vankho-submission"] == LEDGER_EVENTS:  # its events would pass for decisions on the ledger
+            raise ValueError(f"Vankho-Submission: {LEDGER_EVENTS}")
         return AIPVersion(
             identifier=info["external-identifier"],
             version=int(info["vankho-aip-version"]),
@@ -235,7 +241,7 @@ def _events(store: Store, prefix: str, version: AIPVersion) -> Iterator[Event]:
                 element.clear()
                 while element.getprevious() is not None:  # what was read is not kept
                     del element.getparent()[0]
-    except (etree.XMLSyntaxError, ValueError, TypeError) as error:
+    except (etree.XMLSyntaxError, ValueError, TypeError, RecursionError) as error:
         broken = say("The bag's metadata cannot be read: {reason}", reason=type(error).__name__)
         raise _refusal(broken, prefix + PREMIS, seen=str(error)[:200]) from error
 
@@ -247,6 +253,9 @@ def _event(element: etree._Element, version: AIPVersion) -> Event:
     at = datetime.fromisoformat(said("eventDateTime"))
     if at.tzinfo is None:
         raise ValueError("a time without zone")
+    detail = json.loads(said("eventDetailInformation", "eventDetail"))
+    if not isinstance(detail, dict) or any(name in detail for name in _OURS_ALONE):
+        raise ValueError("a detail that no bag of ours has")  # else a stranger's bag could prove copies by its word
     return Event(
         id=said("eventIdentifier", "eventIdentifierValue"),
         type=EventType(said("eventType")),
@@ -256,7 +265,7 @@ def _event(element: etree._Element, version: AIPVersion) -> Event:
         submission=version.submission,
         identifier=version.identifier,
         version=version.version,
-        detail=json.loads(said("eventDetailInformation", "eventDetail")),
+        detail=detail,
     )
 
 

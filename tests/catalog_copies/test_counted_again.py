@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -119,7 +121,31 @@ def _change(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
+def _forged(name: str, found: str, said: str) -> Callable[[Path], object]:
+    """A bag that holds in itself, but of which one tag file tells what no bag of ours tells."""
+
+    def harm(bag: Path) -> None:
+        file, listed = bag / name, bag / "tagmanifest-sha256.txt"
+        before = file.read_bytes()
+        after = re.sub(found, said, before.decode(), count=1).encode()
+        assert before != after
+        _change(file, after)
+        old, new = (hashlib.sha256(content).hexdigest().encode() for content in (before, after))
+        _change(listed, listed.read_bytes().replace(old, new))
+
+    return harm
+
+
+def _detail(said: str) -> Callable[[Path], object]:
+    return _forged("metadata/premis.xml", r"<([^<>/]*eventDetail)>[^<]*<", rf"<\1>{said}<")
+
+
 BROKEN: dict[str, Callable[[Path], object]] = {
+    "premis proves copies": _detail('{"projection": [{"change": "proved"}]}'),
+    "premis admits": _detail('{"aip": {}}'),
+    "premis without details": _detail("[]"),
+    "premis nested deep": _detail("[" * 100_000),
+    "a decision on the ledger": _forged("bag-info.txt", "Vankho-Submission: .*", "Vankho-Submission: ledger"),
     "no commit mark": lambda bag: (bag / "bagit.txt").unlink(),
     "tag file altered": lambda bag: _change(bag / "metadata/formats.json", b"{}"),
     "premis lost": lambda bag: (bag / "metadata/premis.xml").unlink(),
