@@ -102,12 +102,14 @@ class _ObjectLists:
         for line in self._lines:
             try:
                 head = parsed(line)
-                at, count = int(head["seq"]), min(max(int(head["objects"]), 0), sys.maxsize)
-            except (ValueError, TypeError, KeyError):
+                at, count = head["seq"], head["objects"]
+            except (ValueError, KeyError):
                 break
             if at == seq:
                 return
-            for _ in islice(self._lines, count):
+            if type(count) is not int:  # JSON has Infinity too
+                break
+            for _ in islice(self._lines, min(max(count, 0), sys.maxsize)):
                 pass
         raise self._differs(seq, "", seen="")
 

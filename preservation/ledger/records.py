@@ -17,10 +17,14 @@ from preservation.catalog.chain import canonical
 from preservation.catalog.names import storable
 from preservation.catalog.schema import written
 from preservation.facts import AIPVersion, Basis, FormatFact, ObjectFact, Role
+from preservation.ledger.layout import policy_key
+from storage_adapters.errors import KeyRefused
+from storage_adapters.keys import check_key
 
 ZEROS = "0" * 64  # the digest before the first event
 FORM = "vankho ledger 1"
 _VERSION = tuple(field.name for field in fields(AIPVersion) if field.name != "staged")
+_COUNTS = ("version", "files", "bytes", "objects", "object_bytes")
 _FORMAT = tuple(field.name for field in fields(FormatFact) if field.name != "path")
 
 
@@ -85,9 +89,11 @@ def read_checkpoint(content: bytes) -> Checkpoint:
         raise ValueError(str(error)) from error
     if again != content or own != json.loads(again)["sha256"]:
         raise ValueError("its SHA-256 is not that of its own text")
-    if not isinstance(checkpoint.policies, dict) or not _is_digest(*checkpoint.policies.values()):
+    policies = checkpoint.policies
+    if not isinstance(policies, dict) or not all(_is_policy(name, policies[name]) for name in policies):
         raise ValueError("policies without digests")
-    if not 1 <= checkpoint.first <= checkpoint.last or not _is_digest(checkpoint.previous, checkpoint.digest):
+    numbers, digests = (checkpoint.first, checkpoint.last), (checkpoint.previous, checkpoint.digest)
+    if not _are_counts(*numbers) or not 1 <= checkpoint.first <= checkpoint.last or not _is_digest(*digests):
         raise ValueError("numbers or digests that cannot be")
     return checkpoint
 
@@ -96,6 +102,21 @@ def _is_digest(*values: object) -> bool:
     return all(
         isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef") for value in values
     )
+
+
+def _are_counts(*values: object) -> bool:
+    return all(type(value) is int and value >= 0 for value in values)
+
+
+def _is_policy(name: str, digest: object) -> bool:
+    """Whether a store can hold this policy, and its file stands in a folder of policies and nowhere else."""
+    if not isinstance(digest, str) or not _is_digest(digest) or "/" in name or "\\" in name:
+        return False
+    try:
+        check_key(policy_key(1, name, digest))
+    except KeyRefused:
+        return False
+    return True
 
 
 def event_line(digest: str, record: bytes) -> bytes:
@@ -119,9 +140,12 @@ def version_of(detail: Mapping[str, Any]) -> AIPVersion:
     """The AIP version of an admission event's detail. Raises ValueError when it is none."""
     aip = detail["aip"]
     try:
-        return AIPVersion(**{**aip, "admitted_at": datetime.fromisoformat(aip["admitted_at"])})
+        version = AIPVersion(**{**aip, "admitted_at": datetime.fromisoformat(aip["admitted_at"])})
     except (TypeError, KeyError) as error:
         raise ValueError(f"no AIP version: {error}") from error
+    if not _are_counts(*(getattr(version, name) for name in _COUNTS)):
+        raise ValueError("no AIP version: counts that are no numbers")
+    return version
 
 
 def object_lines(objects: Iterable[ObjectFact]) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ from pathlib import Path
 ZEROS = "0" * 64  # the digest before event 1
 FIELDS = ("id", "type", "at", "agent", "outcome", "submission", "identifier", "version", "store", "detail")
 ROWS = "SELECT seq, digest, " + ", ".join(FIELDS) + " FROM events ORDER BY seq"
+LINE = 1 << 26  # bytes; no line of an object list is longer, but an unpacked bomb is
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
@@ -110,9 +111,9 @@ def check_objects(path, admitted):
     try:
         with gzip.open(path, "rb") as lines:
             for seq, detail in admitted:
-                head, digest = json.loads(lines.readline()), hashlib.sha256()
+                head, digest = json.loads(lines.readline(LINE)), hashlib.sha256()
                 for _ in range(detail["aip"]["objects"]):
-                    digest.update(lines.readline() or b"missing")
+                    digest.update(lines.readline(LINE) or b"missing")
                 if head["seq"] != seq or digest.hexdigest() != detail["objects_digest"]:
                     raise Wrong(seq, "the object list of event %d in %s was changed" % (seq, path))
     except (OSError, EOFError, gzip.zlib.error) + UNREADABLE as error:

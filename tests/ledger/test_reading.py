@@ -12,7 +12,7 @@ import pytest
 from preservation.ledger import LedgerBroken, books, checkpoints, highest, newest, read_admissions, read_events
 from preservation.ledger.guard import BookInForce, Found, look, objection
 from preservation.ledger.layout import book_of, checkpoint_key, checkpoint_of
-from preservation.ledger.records import read_checkpoint
+from preservation.ledger.records import read_checkpoint, version_of
 from tests.catalog.samples import event
 from tests.ledger import history as hands
 from tests.ledger.history import History, first_named
@@ -155,6 +155,26 @@ def test_an_object_list_edited(history: History, seq: int) -> None:
     assert (error.value.finding.code, error.value.seq) == ("ledger-objects-altered", seq)
 
 
+@pytest.mark.parametrize("objects", [b"Infinity", b"NaN", b'"1"', b"9" * 40, b"[]"])
+def test_an_object_list_that_counts_what_is_no_number(history: History, objects: bytes) -> None:
+    """Of the list before the one that is looked for, which is skipped by its own word."""
+    file = hands.object_list(history.folder / "b", 4)
+    hands.repack(file, lambda lines: b'{"objects":' + objects + b',"seq":2}\n' + lines)
+    with pytest.raises(LedgerBroken) as error:
+        list_of(history.stores[1], after=0)
+    assert (error.value.finding.code, error.value.seq) == ("ledger-objects-altered", 3)
+
+
+def test_an_admission_that_counts_what_is_no_number(history: History) -> None:
+    detail = next(
+        each.record["detail"] for each in read_events(history.stores[1], 1) if "aip" in each.record["detail"]
+    )
+    assert version_of(detail).version == 1
+    for wrong in ("1", -1, True, None, 1.0):
+        with pytest.raises(ValueError, match="no numbers"):
+            version_of({"aip": {**detail["aip"], "objects": wrong}})
+
+
 def test_an_object_list_under_another_number(history: History) -> None:
     file = hands.object_list(history.folder / "b", 4)
     hands.repack(file, lambda lines: lines.replace(b'"seq":3', b'"seq":4', 1))
@@ -180,7 +200,25 @@ def test_keys() -> None:
     ]
 
 
-@pytest.mark.parametrize("spoil", [{"first": 0}, {"first": 20}, {"digest": "x"}, {"policies": {"a": "b"}}, {"at": 5}])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"first": 0},
+        {"first": 20},
+        {"first": "x"},
+        {"last": True},
+        {"digest": "x"},
+        {"at": 5},
+        {"at": "2026-11-22T10:00:00"},
+        {"policies": {"a": "b"}},
+        {"policies": {"a": 5}},
+        {"policies": {"../../a": "0" * 64}},
+        {"policies": {"/a": "0" * 64}},
+        {"policies": {"a/b": "0" * 64}},
+        {"policies": {"a\n": "0" * 64}},
+        {"policies": {"a" * 250: "0" * 64}},
+    ],
+)
 def test_checkpoints_that_cannot_be(history: History, spoil: dict[str, Any]) -> None:
     """With the right SHA-256 of themselves."""
     file = hands.checkpoint(history.folder / "b", 16)
