@@ -32,6 +32,7 @@ from preservation.ledger.guard import (
     book_in_force,
     look,
     objection,
+    only_damaged,
     refuse,
     refused_record,
 )
@@ -65,17 +66,21 @@ def in_ledger(workspace: Workspace, body: Callable[..., Answer], /, *args: Any, 
 
 
 def guard(workspace: Workspace) -> list[str]:
-    """The names of the stores that could be compared; the others are put on the workspace's notices.
+    """The names of the stores that could be compared; the others are put on the workspace's notices, and so are those
+    whose newest checkpoint is damaged while another store answers for the history.
 
     Raises LedgerRefused when one of them and the catalog tell different histories; CatalogError.
     """
     found, away = _looked(workspace)
     force = book_in_force(workspace.catalog)
-    for each in found:
+    damaged = [each for each in found if only_damaged(workspace.catalog, each, force)]
+    sound = [each for each in found if each not in damaged]
+    for each in sound or damaged:  # one damaged object must not keep repair away; nothing but damage proves nothing
         refuse(workspace.catalog, each, force)
     workspace.not_compared = tuple(away)
     workspace.notices += [_not_compared(name, error) for name, error in away.items()]
-    return [each.store for each in found]
+    workspace.notices += [_damaged(each) for each in damaged]
+    return [each.store for each in sound]
 
 
 def push(workspace: Workspace, stores: Sequence[str]) -> list[Pushed]:
@@ -153,6 +158,18 @@ def _not_compared(store: str, error: Exception) -> Finding:
             reason=as_finding(error).message,
         ),
         store,
+    )
+
+
+def _damaged(found: Found) -> Finding:
+    return _notice(
+        "ledger-damaged",
+        say(
+            "The ledger in store {store} is damaged, so nothing more is written there. `vankho ledger verify` shows "
+            "what; `vankho ledger accept {store} --reason TEXT` begins a new book of it in every store.",
+            store=found.store,
+        ),
+        found.store,
     )
 
 

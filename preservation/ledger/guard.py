@@ -118,6 +118,15 @@ def objection(catalog: Catalog, found: Found, force: BookInForce) -> Finding | N
     return _strangers(catalog, found.checkpoint, found) or _another_history(catalog, found.checkpoint, found)
 
 
+def only_damaged(catalog: Catalog, found: Found, force: BookInForce) -> bool:
+    """Whether the store's newest checkpoint cannot be read, and its name promises no more than the catalog knows: a
+    spoilt object, and no sign of a catalog that fell behind. Other stores may then answer for the history.
+    """
+    if found.broken is None or found.book > force.book or _set_aside(found, force):
+        return False
+    return found.last <= catalog.head()[0]
+
+
 def refuse(catalog: Catalog, found: Found, force: BookInForce) -> None:
     """Raise LedgerRefused when there is an objection."""
     finding = objection(catalog, found, force)

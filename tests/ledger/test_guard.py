@@ -245,13 +245,36 @@ def test_a_store_with_its_own_history_that_was_away_during_the_decision(house: H
 def test_a_newest_checkpoint_that_cannot_be_read(house: House, content: bytes) -> None:
     last, _ = head(house)
     hands.overwrite(hands.checkpoint(house.store_folder("b"), last), content)
-    with refused(house, "ledger-checkpoint-altered", "store b"):
-        pass
     with house.open() as workspace:
+        audited = look_again(workspace)
+        assert {each.word for each in audited} == {"intact"}, "one spoilt object keeps no audit and no repair away"
+        assert [(notice.code, notice.path) for notice in workspace.notices] == [("ledger-damaged", "b")]
         assert verify(workspace).verdict is Verdict.FOUND
         assert accept(workspace, "b", reason="the disk has a bad sector").book == 2
         look_again(workspace)
         assert verify(workspace).verdict is Verdict.WELL
+
+
+def test_where_no_ledger_can_be_read_nothing_answers_for_the_history(house: House) -> None:
+    last, _ = head(house)
+    for store in house.stores:
+        hands.overwrite(hands.checkpoint(house.store_folder(store), last), b"{}")
+    with refused(house, "ledger-checkpoint-altered", "store a"):
+        pass
+
+
+def test_an_older_catalog_does_not_hide_behind_a_damaged_checkpoint(house: House) -> None:
+    """The name of the checkpoint promises events that the catalog lacks; the other stores are away or made to agree."""
+    older = older_copy(house)
+    with house.open() as workspace:
+        look_again(workspace)
+    last, _ = head(house)
+    bring_back(house, older)
+    for store in "ac":
+        hands.checkpoint(house.store_folder(store), last).unlink()
+    hands.overwrite(hands.checkpoint(house.store_folder("b"), last), b"{}")
+    with refused(house, "ledger-checkpoint-altered", "store b"):
+        pass
 
 
 def test_a_store_that_is_away_is_a_notice(house: House) -> None:
