@@ -15,6 +15,7 @@ from flows.adoption import Counted, count_again
 from flows.ledger import guard, push
 from flows.outcomes import Verdict
 from flows.policy_copies import bring_back
+from flows.tidy import bags_spared
 from flows.workspace import Workspace
 from preservation import events
 from preservation.catalog.catalog import Catalog
@@ -180,13 +181,14 @@ def made_from(
     """
     url, base = workspace.settings.catalog.url, workspace.folder
     shown = shown_address(url, base=base)
-    if replace or not stands(url, base=base):
-        made = _made_anew(workspace, store, kept, shown)
-    else:
-        made = _brought_up_to_date(workspace, store, kept, shown)
-    if made.outcome == "differs" or not tell:
-        return made
-    counted = count_again(workspace, looked_through)
+    with bags_spared(workspace):
+        if replace or not stands(url, base=base):
+            made = _made_anew(workspace, store, kept, shown)
+        else:
+            made = _brought_up_to_date(workspace, store, kept, shown)
+        if made.outcome == "differs" or not tell:
+            return made
+        counted = count_again(workspace, looked_through)
     policies, findings = bring_back(workspace, store, kept.end if kept is not None else None)
     done = dataclasses.replace(made, counted=counted, policies=policies, findings=findings)
     if done.replayed.events or done.aside or counted.adopted or policies:

@@ -4,8 +4,11 @@ only half, reasons of a rejection not told, and leases that nobody else asked fo
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flows.quarantine import settle
@@ -21,9 +24,36 @@ def tidy(workspace: Workspace) -> None:
     """
     sweep(workspace.staging)
     settle(workspace)
-    for bag in dead_bags(workspace):
-        shutil.rmtree(bag, ignore_errors=True)  # another run may be tidying too
+    if workspace.bags.is_dir():
+        with _bags_held(workspace, fcntl.LOCK_EX | fcntl.LOCK_NB) as ours:
+            for bag in dead_bags(workspace) if ours else []:
+                shutil.rmtree(bag, ignore_errors=True)  # what cannot be removed now is looked at again
     workspace.catalog.sweep_leases()
+
+
+@contextmanager
+def bags_spared(workspace: Workspace) -> Iterator[None]:
+    """No run tidies a bag away meanwhile: a catalog that is being made again does not count on them yet, and one of
+    them may be the only copy. Waits for a run that is tidying just now.
+    """
+    workspace.bags.mkdir(exist_ok=True)
+    with _bags_held(workspace, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _bags_held(workspace: Workspace, how: int) -> Iterator[bool]:
+    """Whether we got the lock on the folder of bags; it goes with the process."""
+    folder = os.open(workspace.bags, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(folder, how)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(folder)
 
 
 def dead_bags(workspace: Workspace, *, swept: Collection[str] = ()) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from flows.adoption import UNCLAIMED
+from flows.adoption import UNCLAIMED, Counted, count_again
 from flows.audit import audit
 from flows.catalog_copies import rebuild
 from flows.ingest import ingest
@@ -267,6 +267,32 @@ def test_an_older_catalog_tidies_no_bag_away_while_a_store_cannot_be_asked(lived
         with pytest.raises(LedgerRefused):
             clear(workspace)
         assert bag.is_dir()
+
+
+def test_no_run_tidies_a_bag_away_while_the_catalog_is_made_again(
+    lived: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new catalog stands, and any run may open it, before it counts on the bags that wait: hours, if they are
+    large.
+    """
+    with _away(lived, *"abc", to=tmp_path):
+        version = _kept_bag(lived, package(tmp_path / "p", {"a.txt": b"abc"}))
+    lose(lived, keep=(*KEPT, "bags"))
+    bag = lived.folder / (version.staged or "")
+
+    def slowly(*args: Any) -> Counted:
+        with lived.open() as another:
+            clear(another)
+        assert bag.is_dir()
+        return count_again(*args)
+
+    monkeypatch.setattr("flows.catalog_copies.count_again", slowly)
+    with lived.open() as workspace:
+        done = rebuild(workspace, source="a")
+        assert [(each.how, each.identifier) for each in done.counted.adopted] == [("adopted", version.identifier)]
+        (lived.folder / "bags" / "dead").mkdir()
+        clear(workspace)
+        assert [each.name for each in (lived.folder / "bags").iterdir()] == [bag.name]  # the lock is gone
 
 
 def test_a_bag_that_no_ledger_knows_is_adopted_from_the_workspace_or_moved_out_of_the_way(
