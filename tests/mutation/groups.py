@@ -76,6 +76,7 @@ GROUPS = {
             "tests/bags/test_archives.py",
             "tests/bags/test_received_bags.py",
             "tests/bags/test_mutants_bags.py",
+            "tests/bags/test_mutants_views.py",
         ),
         # test_judged has the same bags, and the whole answer to each
         (
