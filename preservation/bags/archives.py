@@ -23,6 +23,7 @@ from wording import say
 
 _SWELLING = 300  # an archive may hold at most this many times its own size…
 _ALWAYS_FINE = 1 << 30  # …or this many bytes
+_LONGEST_READ = 1 << 20  # bytes; an extended header of a tar is read at once, and holds a path
 _LONGEST_PATH = 4096  # no file system takes a longer one
 _KINDS = "ZIP, tar, tar.gz"
 ZIP, TAR, GZIP = "application/zip", "application/tar", "application/gzip"
@@ -56,16 +57,34 @@ def _opened(path: Path, notes: Notes, held: ExitStack) -> BagView | None:
         case "application/zip":
             return _zip(held.enter_context(zipfile.ZipFile(path)), size, notes)
         case "application/gzip":
-            stream = held.enter_context(gzip.GzipFile(path, "rb"))
-            packed = tarfile.open(fileobj=stream, mode="r:", encoding="utf-8")  # noqa: SIM115 - closed with `held`
-            return _tar(held.enter_context(packed), size, GZIP, notes)
+            return _tar(_opened_tar(held.enter_context(gzip.GzipFile(path, "rb")), held), size, GZIP, notes)
         case "application/tar":
-            return _tar(held.enter_context(tarfile.open(path, mode="r:", encoding="utf-8")), size, TAR, notes)
+            return _tar(_opened_tar(held.enter_context(path.open("rb")), held), size, TAR, notes)
     with path.open("rb") as start:
         seen = start.read(8).hex(" ") or "0 bytes"
     text = say("This is neither a folder nor a ZIP or tar file, so it cannot be a bag.")
     notes.error("not-a-bag", text, path.name, expected=_KINDS, seen=seen)
     return None
+
+
+def _opened_tar(stream: BinaryIO | gzip.GzipFile, held: ExitStack) -> tarfile.TarFile:
+    bounded = cast(BinaryIO, _InPieces(stream))
+    return held.enter_context(tarfile.open(fileobj=bounded, mode="r:", encoding="utf-8"))
+
+
+class _InPieces:
+    """A stream that gives no more than _LONGEST_READ bytes at a time: tarfile takes an extended header into memory
+    whole, and a few packed kilobytes may be one of many gigabytes.
+    """
+
+    def __init__(self, stream: BinaryIO | gzip.GzipFile) -> None:
+        self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
+        self._read = stream.read
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not 0 <= size <= _LONGEST_READ:
+            raise OSError(f"a header of {size} bytes: refused as a bomb")
+        return self._read(size)
 
 
 def form_of(path: Path) -> str | None:
@@ -116,7 +135,7 @@ def _tar(archive: tarfile.TarFile, packed: int, form: str, notes: Notes) -> BagV
     entries: list[_Entry] = []
     total = 0
     for member in archive:
-        total += member.size
+        total += member.size + tarfile.BLOCKSIZE
         _refuse_swelling(total, packed)
         if member.isreg() and not member.issparse():  # sparse: a few bytes may stand for exabytes of zeros
             kind = stat.S_IFREG

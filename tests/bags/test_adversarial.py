@@ -5,12 +5,16 @@ Each finding has a code, a path, what was expected and what was seen; the judge 
 
 from __future__ import annotations
 
+import gzip
 import json
+import tarfile
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from preservation.bags.check import check_bag
 from preservation.bags.profile import ProfileInvalid, read_profile
 from tests.bags.adversarial_forms import FORMS
 from tests.bags.adversarial_text import TEXT
@@ -45,6 +49,28 @@ def test_enough_of_them_in_every_family() -> None:
     assert min(families.values()) >= 15
     assert len(CASES) == len({str(case) for case in CASES}) >= 300
     assert {case.verdict for case in CASES} == {"valid", "warning", "remark", "invalid"}
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE]
+)
+def test_an_extended_header_is_not_taken_into_memory_whatever_its_length(kind: bytes, tmp_path: Path) -> None:
+    """A few kilobytes of a gzipped tar may be one name of many gigabytes."""
+    header = tarfile.TarInfo("bomb")
+    header.type, header.size = kind, 256 << 20
+    with gzip.open(tmp_path / "bag.tar.gz", "wb", compresslevel=1) as out:
+        out.write(header.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(256):
+            out.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        report = check_bag(tmp_path / "bag.tar.gz")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [finding.code for finding in report.findings] == ["archive-unreadable"]
+    assert not report.valid
+    assert peak < 32 << 20
 
 
 WRONG = {
