@@ -40,10 +40,11 @@ def ledger_verify(
 
     with session.open() as workspace:
         done = verify(workspace, store=store, objects=objects)
-    return Answer(_verified_json(done, session.language), _verified_lines(done, session.language), done.verdict)
+    lines = _verified_lines(done, session.language, only=store)
+    return Answer(_verified_json(done, session.language), lines, done.verdict)
 
 
-def _verified_lines(done: LedgerVerified, language: str) -> list[Line]:
+def _verified_lines(done: LedgerVerified, language: str, *, only: str | None) -> list[Line]:
     checked, away = done.checked, {each.store for each in done.away}
     lines: list[Line] = [
         say(
@@ -62,7 +63,10 @@ def _verified_lines(done: LedgerVerified, language: str) -> list[Line]:
             say("The first event that is wrong or missing: {seq}, in: {places}", seq=first.seq, places=places)
         )
     elif not away and not any(each.wrong for each in checked.stores):
-        lines.append(say("The catalog and all stores tell the same history."))
+        alike = say("The catalog and all stores tell the same history.")
+        lines.append(
+            alike if only is None else say("The catalog and store {store} tell the same history.", store=only)
+        )
     return lines
 
 
