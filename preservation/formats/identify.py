@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -21,7 +22,8 @@ from preservation.formats.limits import Limits
 from preservation.formats.process import WorkerDied, WorkerProcess
 from preservation.formats.walk import Entry, walk
 
-_AHEAD = 16  # files asked for before the first answer is taken, for each worker
+TOGETHER = 64  # files asked for at once: a worker does not wait for us between them
+_AHEAD = 3  # batches asked for before the first answer is taken, for each worker
 
 
 class Identifier:
@@ -77,29 +79,53 @@ class Identifier:
         return self._in_order(walk(paths))
 
     def _in_order(self, entries: Iterable[Entry]) -> Iterator[FormatFact]:
-        waiting: deque[Future[FormatFact]] = deque()
+        waiting: deque[Future[list[FormatFact]]] = deque()
+        source = iter(entries)
         try:
-            for entry in entries:
-                waiting.append(self._threads.submit(self._answer, entry))
+            while batch := list(islice(source, TOGETHER)):
+                waiting.append(self._threads.submit(self._answers, batch))
                 if len(waiting) >= _AHEAD * self._workers:
-                    yield waiting.popleft().result()
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
 
-    def _answer(self, entry: Entry) -> FormatFact:
+    def _answers(self, entries: Sequence[Entry]) -> list[FormatFact]:
+        """One answer for each, in order."""
+        answers = iter(self._asked([entry for entry in entries if entry.problem is None]))
+        return [
+            replace(next(answers) if entry.problem is None else self._failed(entry.problem), path=entry.shown)
+            for entry in entries
+        ]
+
+    def _asked(self, entries: Sequence[Entry]) -> list[FormatFact]:
+        """A file that breaks its worker is failed, and a fresh worker takes the rest."""
+        answers: list[FormatFact] = []
+        while len(answers) < len(entries):
+            worker = self._take()
+            rest = [(entry.real, entry.shown) for entry in entries[len(answers) :]]
+            try:
+                for fact in worker.ask(rest):
+                    answers.append(fact)  # noqa: PERF402 - what came before its death must not be lost
+            except WorkerDied as death:
+                with self._lock:
+                    self._all.discard(worker)
+                answers.append(worker.failed(str(death)))
+            else:
+                self._give_back(worker)
+        return answers
+
+    def _failed(self, note: str) -> FormatFact:
         worker = self._take()
-        try:
-            fact = worker.ask(entry.real, entry.shown) if entry.problem is None else worker.failed(entry.problem)
-        except WorkerDied as death:
-            with self._lock:
-                self._all.discard(worker)
-            return replace(worker.failed(str(death)), path=entry.shown)
+        fact = worker.failed(note)
+        self._give_back(worker)
+        return fact
+
+    def _give_back(self, worker: WorkerProcess) -> None:
         with self._lock:
             self._idle.append(worker)
-        return replace(fact, path=entry.shown)
 
     def _take(self) -> WorkerProcess:
         with self._lock:

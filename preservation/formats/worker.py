@@ -15,6 +15,8 @@ import signal
 import stat
 import sys
 from dataclasses import asdict, replace
+from functools import lru_cache
+from importlib.metadata import version
 from typing import IO
 
 from preservation.facts import Basis, FormatFact
@@ -22,6 +24,7 @@ from preservation.formats.limits import Limits
 from wording.message import printable
 
 OUT_OF_MEMORY = 75  # exit code
+TOOL = f"vankho {version('vankho')}"
 
 
 def main() -> None:
@@ -40,11 +43,14 @@ def main() -> None:
 
 def serve(limits: Limits, answers: IO[bytes]) -> None:
     """Load the signatures, say which, then answer every request of standard input."""
-    from preservation.formats.engine import Engine, LimitReached
+    from preservation.formats.engine import Engine
+    from preservation.formats.pronom.cache import cached
+    from preservation.formats.pronom.containers import LimitReached
+    from preservation.formats.pronom.releases import fido_files, fido_release
 
-    engine = Engine(limits)
+    engine = Engine(cached(fido_files(), fido_release), limits, tool=TOOL)
     unknown = FormatFact("", None, None, Basis.FAILED, tool=engine.tool, signatures=engine.signatures)
-    _send(answers, asdict(unknown))
+    _send(answers, unknown)
     _silence(2)
     for line in sys.stdin.buffer:
         path, name = json.loads(line)
@@ -59,7 +65,7 @@ def serve(limits: Limits, answers: IO[bytes]) -> None:
         except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer about that file
             fact = replace(unknown, note=reason(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _send(answers, asdict(fact))
+        _send(answers, fact)
 
 
 def open_regular(path: str) -> IO[bytes]:
@@ -94,6 +100,12 @@ def _silence(descriptor: int) -> None:
     os.close(nowhere)
 
 
-def _send(answers: IO[bytes], answer: object) -> None:
-    answers.write(json.dumps(answer, ensure_ascii=True).encode("ascii") + b"\n")
-    answers.flush()
+def _send(answers: IO[bytes], answer: FormatFact) -> None:
+    answers.write(_line(answer))
+    answers.flush()  # at once, so that of a dead worker it is known which file it died of
+
+
+@lru_cache(maxsize=1024)
+def _line(answer: FormatFact) -> bytes:
+    """Few answers differ: nearly every page of a book is the same."""
+    return json.dumps(asdict(answer), ensure_ascii=True).encode("ascii") + b"\n"

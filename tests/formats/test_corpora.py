@@ -48,22 +48,37 @@ def test_the_xml_of_real_scanned_packages_is_recognised(corpora):
 
 
 def test_the_answers_are_those_of_the_class_of_fido(corpora):
-    """Every tenth skeleton file. Where several formats match equally well, the same set of them."""
-    skeletons = sorted(path for path in corpora("pronom-skeletons").rglob("*") if path.is_file())[::10]
-    assert len(skeletons) > 200
+    """Every tenth skeleton file, and every container. Where a container signature taken in full tells more than
+    FIDO's first part of it, that is counted apart.
+    """
+    skeletons = sorted(path for path in corpora("pronom-skeletons").rglob("*") if path.is_file())
+    skeletons = [path for n, path in enumerate(skeletons) if n % 10 == 0 or "container" in path.name]
     fido = stock_fido()
-    bases = Counter()
+    seen, bases = Counter(), Counter()
     for path, fact in zip(skeletons, identify_paths(skeletons), strict=True):
-        basis, puids = fido(path)
+        basis, theirs = fido(path)
         ours = {fact.puid, *fact.candidates} - {None}
-        assert fact.basis is basis, path
-        if basis is Basis.CONTAINER:  # FIDO does not apply its rules of priority here; we do
-            assert ours <= puids, path
-            assert ours, path
-        else:
-            assert ours == puids, path
-        bases[basis] += 1
+        told = difference(basis, theirs, fact.basis, ours)
+        assert told is not None, (path, basis, theirs, fact.basis, ours)
+        seen[told] += 1
+        bases[fact.basis] += 1
     assert min(bases[basis] for basis in (Basis.SIGNATURE, Basis.CONTAINER, Basis.EXTENSION, Basis.NONE)) > 3
+    assert seen["the same"] > 280
+    assert (seen["more"], seen["priorities applied"], seen["FIDO asked for less"]) == (34, 29, 2)
+
+
+def difference(basis: Basis, theirs: set[str], our_basis: Basis, ours: set[str]) -> str | None:
+    """How our answer stands to FIDO's; None for one that it may not have."""
+    if (basis, theirs) == (our_basis, ours):
+        return "the same"
+    if (basis, our_basis) == (Basis.CONTAINER, Basis.CONTAINER) and ours and ours < theirs:
+        return "priorities applied"
+    mere = {"x-fmt/263", "fmt/111"}
+    if theirs <= mere and our_basis is Basis.CONTAINER:
+        return "more"  # a signature of several parts, or of a part that need only be there: FIDO leaves it out
+    if basis is Basis.CONTAINER and ours <= mere:
+        return "FIDO asked for less"  # it holds the first part for the whole signature
+    return None
 
 
 def stock_fido():

@@ -161,8 +161,11 @@ def test_a_worker_that_is_killed_or_falls_silent_costs_one_file(tmp_path, monkey
 def test_a_broken_signature_fails_the_file_not_the_run(tmp_path):
     """A newer signature release made FIDO die of `re.error` on the first OLE2 file, and with it the whole run."""
     broken = (
-        "import sys; from preservation.formats import engine, worker\n"
-        "engine.Engine.extract_signatures = lambda *a, **k: {'odd': {'fmt/412': [{'signature': b'(?s)\\\\x'}]}}\n"
+        "from dataclasses import replace; from preservation.formats import worker\n"
+        "from preservation.formats.pronom import cache\n"
+        "from preservation.formats.pronom.facts import ContainerSignature, Part, Pattern\n"
+        "odd = ContainerSignature('fmt/412', (Part('odd', (Pattern(b'(?s)\\\\x', False, False, 9, ()),)),))\n"
+        "cache.cached = lambda files, read: replace(read(), containers={'ZIP': (odd,)})\n"
         "worker.main()"
     )
     with zipfile.ZipFile(tmp_path / "a.docx", "w") as document:

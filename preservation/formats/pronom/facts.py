@@ -1,0 +1,97 @@
+"""What a PRONOM release says, as values: formats, their signatures, what each pattern demands of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+WINDOW = 128 * 1024  # bytes of a file's start, and of its end, that patterns are held against: FIDO's own bound
+NO_END = 1 << 62  # an offset without a bound
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A literal without which a pattern cannot match, and where its first byte must stand in the window.
+
+    `low` and `high` bound the offset from the window's start, or, with `from_end`, the distance from its end back.
+    """
+
+    literal: bytes
+    low: int
+    high: int
+    from_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One regular expression over the first bytes of a file, or over its last (`tail`).
+
+    `anchored` ones begin at the window's first byte; the others may begin anywhere in it. `reach` is how many bytes
+    from the start a match can take in at most.
+    """
+
+    regex: bytes
+    tail: bool
+    anchored: bool
+    reach: int
+    demands: tuple[Demand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """All patterns of one signature must match."""
+
+    name: str
+    patterns: tuple[Pattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format of PRONOM. `better_than` are the PUIDs that this one rules out where both match."""
+
+    puid: str
+    name: str
+    version: str | None
+    mime: str | None
+    extensions: tuple[str, ...]
+    better_than: frozenset[str]
+    signatures: tuple[Signature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file inside a container that must be there, and the patterns its bytes must match (none: being there is
+    enough).
+    """
+
+    path: str
+    patterns: tuple[Pattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSignature:
+    """All parts of one container signature must hold."""
+
+    puid: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release of PRONOM's signatures.
+
+    `containers` are signatures by kind ("ZIP", "OLE2"); `triggers` the PUIDs whose files are looked into, with the
+    kind. `pronom` and `container_date` name the release ("109", "2020-01-21"); `dated` is its day when it says so.
+    """
+
+    pronom: str
+    container_date: str
+    dated: str | None
+    formats: tuple[Format, ...]
+    containers: Mapping[str, tuple[ContainerSignature, ...]]
+    triggers: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """How the release is recorded with every identification."""
+        return f"PRONOM v{self.pronom}, containers {self.container_date}"
