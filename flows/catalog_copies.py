@@ -35,9 +35,9 @@ from storage_adapters.store import Store
 from wording import say
 
 TOLD = 1000  # names in the event; all of them stand in the events of their own
-REPLACE = say(
+REPLACE = say(  # no word of accepting: a chain that does not hold cannot be kept
     "To take the history that is kept there, run the same command with --replace; the catalog that is here is kept "
-    "aside. To keep the history of this catalog, see `vankho ledger accept`."
+    "aside."
 )
 NOTHING, UNLOOKED = Replayed(0, 0), Counted((), ())
 

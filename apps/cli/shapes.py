@@ -5,6 +5,7 @@ Times in JSON are ISO 8601 in UTC; people read dd/MM/yyyy HH:mm in Asia/Ho_Chi_M
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -100,7 +101,8 @@ def finding_lines(findings: Sequence[Finding], language: str, *, about: str = ""
             hidden += 1
             continue
         mark, text = translate(_MARKS[finding.severity], language), translate(finding.message, language)
-        place = f"{finding.path}: " if finding.path not in (None, about) and finding.path not in text else ""
+        named = finding.path in (None, about) or _names(finding.message, text, str(finding.path))
+        place = "" if named else f"{finding.path}: "
         lines.append(f"  {mark}: {place}{text}")
         seen = [(say("expected"), finding.expected), (say("seen"), finding.seen)]
         details = [f"{translate(label, language)} {value}" for label, value in seen if value]
@@ -109,6 +111,14 @@ def finding_lines(findings: Sequence[Finding], language: str, *, about: str = ""
     if hidden:
         lines.append(say("  … and {count} more findings; --json shows all.", count=hidden))
     return lines
+
+
+def _names(message: Message, text: str, path: str) -> bool:
+    """Whether the sentence names the path, whole: a file called `p`, or `a`, is not named by a sentence with such a
+    letter or word in it.
+    """
+    whole = re.search(rf"(?<!\w){re.escape(path)}(?!\w)", text) is not None
+    return whole and (not path.isalpha() or path in map(str, message.values.values()))
 
 
 def replica_json(replica: Replica) -> dict[str, Any]:

@@ -56,15 +56,25 @@ class LedgerRefused(CatalogError):
             where=finding.path,
             expected=finding.expected,
             seen=finding.seen,
-            next_step=say(
-                "Nothing was written. `vankho ledger verify` names the first event that differs. Then take the "
-                "history of the store: `vankho catalog rebuild --from {store}`; or keep that of the catalog: "
-                "`vankho ledger accept {store} --reason TEXT`.",
-                store=store,
-            ),
+            next_step=_ways_on(finding, store),
         )
         self.finding = finding
         self.store = store
+
+
+def _ways_on(finding: Finding, store: str) -> Message:
+    if finding.code == "ledger-other-store":  # nobody's history is wrong: two disks stand in each other's place
+        return say(
+            "Nothing was written. Correct [stores] in vankho.toml, or connect the right disk; then run again. Only "
+            "when the store has a new name on purpose: `vankho ledger accept {store} --reason TEXT`.",
+            store=store,
+        )
+    return say(
+        "Nothing was written. `vankho ledger verify` names the first event that differs. Then take the history of "
+        "the store: `vankho catalog rebuild --from {store}`; or keep that of the catalog: "
+        "`vankho ledger accept {store} --reason TEXT`.",
+        store=store,
+    )
 
 
 def book_in_force(catalog: Catalog) -> BookInForce:

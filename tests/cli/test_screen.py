@@ -141,6 +141,20 @@ def test_many_warnings_alike_are_told_once_or_thrice_and_counted() -> None:
     assert lines[12 + ALIKE :] == [f"  … and {50 - ALIKE} more findings; --json shows all."]
 
 
+def test_a_path_is_told_unless_the_sentence_names_it() -> None:
+    """A pipe called `p` is no letter of the sentence, and a folder called `a` no word of it."""
+
+    def told(path: str) -> str:
+        plain = Finding("special-file", Severity.ERROR, say("This is a pipe, not a file."), path=path)
+        return str(finding_lines([plain], "en")[0])
+
+    assert told("p") == "  error: p: This is a pipe, not a file."
+    assert told("a") == "  error: a: This is a pipe, not a file."
+    for path in ("b", "data/ảnh.tif"):
+        named = Finding("gone", Severity.ERROR, say("{path} is gone.", path=path), path=path)
+        assert str(finding_lines([named], "en")[0]) == f"  error: {path} is gone."
+
+
 def test_damage_is_told_with_its_copy_and_the_next_step(here: Here, held: Held) -> None:
     """Which AIP, which store, which file, what now."""
     (held.workspace / "stores/third/aip" / held.identifier / "v1/data/Trang 1.txt").unlink()

@@ -77,8 +77,13 @@ def refused(house: House, code: str, *words: str) -> Iterator[None]:
     assert error.value.finding.code == code
     for word in words:
         assert word in str(error.value.finding.message), word
-    for way_on in ("vankho catalog rebuild --from", "vankho ledger accept"):
+    exchanged = code == "ledger-other-store"  # the disks are wrong then, and no store's history is to be taken
+    for way_on in (
+        "[stores] in vankho.toml" if exchanged else "vankho catalog rebuild --from",
+        "vankho ledger accept",
+    ):
         assert way_on in str(error.value.next_step)
+    assert exchanged is not ("rebuild" in str(error.value.next_step))
     assert head(house) == before
     assert {store: ledger_files(house, store) for store in "abc"} == files
 
@@ -258,6 +263,16 @@ def test_a_newest_checkpoint_that_cannot_be_read(house: House, content: bytes) -
 def test_where_no_ledger_can_be_read_nothing_answers_for_the_history(house: House) -> None:
     last, _ = head(house)
     for store in house.stores:
+        hands.overwrite(hands.checkpoint(house.store_folder(store), last), b"{}")
+    with refused(house, "ledger-checkpoint-altered", "store a"):
+        pass
+
+
+def test_a_store_without_a_ledger_answers_for_no_history(house: House) -> None:
+    """A new disk beside two damaged checkpoints."""
+    last, _ = head(house)
+    shutil.rmtree(house.store_folder("c") / "ledger")
+    for store in "ab":
         hands.overwrite(hands.checkpoint(house.store_folder(store), last), b"{}")
     with refused(house, "ledger-checkpoint-altered", "store a"):
         pass
