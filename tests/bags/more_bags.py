@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from tests.bags.adversarial_forms import asked, packed
-from tests.bags.golden import bag
+from tests.bags.bag_maker import lines
+from tests.bags.cases import Case
+from tests.bags.golden import A, B, Make, bag, old, written_as
 from tests.bags.profiles import INFO
 
 ONE = INFO + "X: 1\n"
 OTHERS = "BagIt-Profile-Identifier: https://x.example/1\nBagIt-Profile-Identifier: https://x.example/2\n"
 
+
+def named(name: str, make: Make) -> Case:
+    return Case("names", name, make, frozenset())
+
+
+TWINS = {"data/a%25": A, "data/a%": B}
+
 MORE = [
+    named("valid 0.97 encoded as 1.0 asks", written_as("data/a%0Ab", "data/a\nb", since=old)),
+    named("valid 0.97 name that looks encoded", written_as("data/a%0Ab", "data/a%0Ab", since=old)),
+    named("valid 0.97 a name and what it would decode to", old(TWINS, **{"manifest-sha256.txt": lines(TWINS)})),
     asked("valid recommended and there", set(), bag(bag_info=ONE), labels={"X": {"recommended": True}}),
     asked("valid once where once is asked", set(), bag(bag_info=ONE), labels={"X": {"repeatable": False}}),
     asked("valid a folder demanded", set(), **{"Payload-Files-Required": ["data/sub/"]}),

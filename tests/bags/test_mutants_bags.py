@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from preservation.bags import check
+from preservation.bags import check, report
 from preservation.bags.bag_view import BagView, folder_view
 from preservation.bags.check import check_bag
 from preservation.bags.report import Notes
@@ -92,3 +93,54 @@ def test_a_tag_file_that_cannot_be_read_is_told_whole(
     assert [(f.severity, f.expected, f.seen, str(f.message)) for f in told][:1] == [
         ("error", f"{size} bytes", "the disk says no", "This file cannot be read.")
     ]
+
+
+class Heard:
+    """How far a check has come, by its own words."""
+
+    def __init__(self) -> None:
+        self.amounts: list[int] = []
+
+    def begin(self, step: str, total: int | None) -> None:
+        """Who asks for the check begins the step."""
+
+    def advance(self, amount: int) -> None:
+        self.amounts.append(amount)
+
+
+@pytest.mark.parametrize("harm", ["none", "cannot be opened", "shorter than announced"])
+def test_progress_counts_the_bytes_that_were_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str) -> None:
+    made = make_bag(tmp_path / "bag", {"data/a": b"12345", "data/b": b"1234567"})
+    tags = sum(path.stat().st_size for path in made.glob("*.txt") if not path.name.startswith("tagmanifest"))
+
+    def view_of(path: Path, notes: Notes) -> BagView:
+        view = folder_view(path, notes)
+
+        def opened(inside: str) -> BinaryIO:
+            if inside == "data/a" and harm == "cannot be opened":
+                raise OSError("the disk says no")
+            if inside == "data/a" and harm == "shorter than announced":
+                return io.BytesIO(b"12")
+            return view.open(inside)
+
+        return replace(view, open=opened)
+
+    monkeypatch.setattr(check, "folder_view", view_of)
+    heard = Heard()
+    answer = check_bag(made, progress=heard)
+    read = {"none": 12, "cannot be opened": 7, "shorter than announced": 9}[harm]
+    assert sum(heard.amounts) == read + tags
+    seen = {
+        "none": [],
+        "cannot be opened": ["OSError: the disk says no"],
+        "shorter than announced": ["2 bytes read, 5 announced"],
+    }[harm]
+    assert [f.seen for f in answer.findings if f.code == "file-unreadable"] == seen
+    assert answer.matched == (2 if harm == "none" else 1)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_what_was_seen_is_cut_to_what_can_be_quoted(more: int) -> None:
+    text = "x" * (report._LONGEST_SEEN + more)
+    assert report.shown(text) == (text if not more else text[: report._LONGEST_SEEN - 1] + "…")
+    assert report.shown("") == report.NOTHING
