@@ -17,6 +17,8 @@ help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
 	@echo "make test                  everything the tests need, and the tests"
 	@echo "make lint types imports    the checks that CI runs before the tests"
+	@echo "make conformance hostile faults crash damage [SEED=n] [RUNS=n]   attacks on the checks, each with a table"
+	@echo "make mutation              the checking code broken on purpose, about half an hour"
 
 # Versions and hashes are pinned; nothing is resolved at installation.
 $(BIN)/.installed: constraints.txt pyproject.toml
