@@ -75,7 +75,8 @@ def guard(workspace: Workspace) -> list[str]:
     force = book_in_force(workspace.catalog)
     damaged = [each for each in found if only_damaged(workspace.catalog, each, force)]
     sound = [each for each in found if each not in damaged]
-    for each in sound or damaged:  # one damaged object must not keep repair away; nothing but damage proves nothing
+    # One damaged object must not keep repair away; but nothing besides damage and empty stores proves nothing.
+    for each in sound if any(each.checkpoint for each in sound) else found:
         refuse(workspace.catalog, each, force)
     workspace.not_compared = tuple(away)
     workspace.notices += [_not_compared(name, error) for name, error in away.items()]
