@@ -17,7 +17,7 @@ from flows.places import WORKSPACE
 from flows.workspace import Workspace
 from preservation import events
 from preservation.bags.check import check_bag
-from preservation.catalog.errors import AlreadyAdmitted, PlaceTaken
+from preservation.catalog.errors import AlreadyAdmitted, AmbiguousReference, PlaceTaken
 from preservation.facts import AIPVersion, EventOutcome, EventType, Replica
 from preservation.findings import Finding, Severity
 from preservation.ledger.records import admission_detail
@@ -103,7 +103,12 @@ def _move_away(workspace: Workspace, bag: Path) -> None:
 
 
 def _known(workspace: Workspace, identifier: str, number: str) -> AIPVersion | None:
-    return next((each for each in workspace.catalog.find(identifier) if str(each.version) == number), None)
+    """The version of exactly this name: a folder in a store may be called like the producer's word for another AIP."""
+    try:
+        found = workspace.catalog.find(identifier)
+    except AmbiguousReference:
+        return None
+    return next((each for each in found if (each.identifier, str(each.version)) == (identifier, number)), None)
 
 
 def _adopt_bag(workspace: Workspace, bag: Path, spool: Path, findings: list[Finding]) -> AIPVersion | None:

@@ -179,6 +179,21 @@ def test_what_contradicts_itself_is_named_and_left_alone(lived: House, tmp_path:
         assert sorted(path.name for path in bag.parent.rglob("*")) == left, name
 
 
+def test_a_folder_called_like_the_producers_word_for_an_aip_is_another_one(lived: House, tmp_path: Path) -> None:
+    """`kieu` is the producer's identifier of an AIP, and of one in another collection too."""
+    with lived.open() as workspace:
+        source = package(tmp_path / "p", {"a.txt": b"abc"}, identifier="kieu")
+        carry_out(workspace, ingest, source=str(source), collection="Khác")
+        version = list(workspace.catalog.versions())[-1]
+    lose(lived)
+    there = lived.store_folder("a") / "aip"
+    shutil.copytree(there / version.identifier, there / "kieu")
+    with lived.open() as workspace:
+        done = rebuild(workspace, source="a")
+        assert done.counted.adopted == ()
+        assert [(each.code, each.path) for each in done.counted.findings] == [("aip-not-adopted", "aip/kieu/v1/")]
+
+
 def test_a_copy_that_nobody_claims_is_claimed_when_it_is_listed_whole(lived: House, tmp_path: Path) -> None:
     """Else the only copy left would be no donor for any other."""
     with _away(lived, "c", to=tmp_path), lived.open() as workspace:
