@@ -89,7 +89,7 @@ def test_an_empty_object_whose_source_is_not_empty_is_caught():
 
 def test_finishing_early_says_whose_mistake_it_is():
     reader = verifying(b"abc", b"abc")
-    with pytest.raises(AssertionError, match="an adapter tried to finish before the source was read to its end"):
+    with pytest.raises(AssertionError, match=r"^an adapter tried to finish before the source was read to its end$"):
         reader.finish()
     assert reader.read(5) == b"bc"  # looking for the end took one byte and no more
 
