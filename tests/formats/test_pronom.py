@@ -17,7 +17,7 @@ from preservation.formats.engine import windows
 from preservation.formats.pronom.cache import cached
 from preservation.formats.pronom.containers import Containers, ContainerUnreadable
 from preservation.formats.pronom.demands import demands
-from preservation.formats.pronom.facts import NO_END, WINDOW, Demand
+from preservation.formats.pronom.facts import NO_END, WINDOW, Demand, Release
 from preservation.formats.pronom.matcher import Matcher
 from preservation.formats.pronom.releases import ReleaseUnreadable, fido_files, fido_release, pronom_release
 from preservation.formats.pronom.sequences import sequence
@@ -239,6 +239,17 @@ def test_a_cache_that_others_changed_or_could_change_is_not_used(tmp_path, relea
 def test_a_cache_that_cannot_be_kept_is_none(tmp_path, release):
     (tmp_path / "file").touch()
     assert cached(fido_files(), lambda: release, folder=tmp_path / "file") == release
+
+
+def test_an_account_without_a_home_has_no_cache(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a number of its own."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert cached(fido_files(), lambda: release) == release
 
 
 @pytest.mark.parametrize(

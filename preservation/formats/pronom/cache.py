@@ -23,7 +23,9 @@ _SHAPE = b"vankho signatures 1\n"  # changes with the shape below, and with what
 
 def cached(sources: Iterable[Path], read: Callable[[], Release], *, folder: Path | None = None) -> Release:
     """The release that `read` makes from the files, from the cache when it is there."""
-    folder = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vankho"
+    folder = folder or _usual_folder()
+    if folder is None:
+        return read()
     digest = hashlib.sha256(_SHAPE)
     for source in sources:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
@@ -34,6 +36,13 @@ def cached(sources: Iterable[Path], read: Callable[[], Release], *, folder: Path
         with suppress(OSError):
             _save(file, known)
     return known
+
+
+def _usual_folder() -> Path | None:
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vankho"
+    except RuntimeError:  # an account without a home, as in containers
+        return None
 
 
 def _load(file: Path) -> Release | None:
