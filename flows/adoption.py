@@ -103,7 +103,7 @@ def _move_away(workspace: Workspace, bag: Path) -> None:
 
 
 def _known(workspace: Workspace, identifier: str, number: str) -> AIPVersion | None:
-    """The version of exactly this name: a folder in a store may be called like the producer's word for another AIP."""
+    """The version of exactly this name: a folder may be called like the producer's word for another AIP."""
     try:
         found = workspace.catalog.find(identifier)
     except AmbiguousReference:

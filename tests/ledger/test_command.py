@@ -61,9 +61,9 @@ def test_a_decision_needs_a_reason_and_a_difference(ran: Callable[..., Ran], hel
     store = held.workspace / "stores/second"
     newest = min(store.glob("ledger/*/checkpoints/*/*"), key=str)
     hands.overwrite(newest, b"?")
-    refused = ran("audit")
-    assert refused.code == 3
-    assert "vankho ledger accept second" in refused.err
+    told = ran("audit")
+    assert told.code == 0  # the other stores answer for the history
+    assert "vankho ledger accept second" in told.err
     shown = ran("show")
     assert shown.code == 0  # asks no store
     said = ran("ledger", "accept", "second", "--reason", "a bad sector", "--json")
