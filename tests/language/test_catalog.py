@@ -16,7 +16,8 @@ from tests.language.messages import CATALOG, NotLiteral, brought_up_to_date, mes
 FORBIDDEN = ("kiểm toán", "tài sản", "bản tóm lược", "đồng bộ", "quý vị")
 ENGLISH = re.compile(r"\b(the|is|are|was|of|and|not|this|that|for|with|has|have|from|cannot|must)\b", re.IGNORECASE)
 CODE = re.compile(r"`[^`]*`|--[a-z-]+|VANKHO_\w+|\w+\.(?:txt|toml|db|json)\b|\b[A-Z][A-Z0-9]+(?:-\d+)?\b")
-EMPHASIS = {"BROKEN", "NOT", "SO", "OPTIONS", "COMMAND", "ARGS", "LOST", "AS", "FAR", "CAN", "SEE"}  # English words in capitals; all others are names
+# English words in capitals; all others are names.
+EMPHASIS = {"BROKEN", "NOT", "SO", "OPTIONS", "COMMAND", "ARGS", "LOST", "AS", "FAR", "CAN", "SEE"}
 
 
 def gaps(text: str) -> list[str]:
