@@ -77,14 +77,13 @@ def _file(path: Path, now: datetime) -> Iterator[Renewal]:
     aside = path.with_name(f"{path.name}.aside-{now:%Y%m%dT%H%M%S%fZ}")
     with _alone(path.parent) as folder:
         _remove(new)
-        stood = path.exists()
         try:
             with Catalog(open_address(URL.create("sqlite+pysqlite", database=str(new)))) as catalog:
-                yield Renewal(catalog, str(aside) if stood else None)
+                yield Renewal(catalog, str(aside) if _stands(path) else None)
         except BaseException:
             _remove(new)
             raise
-        if stood:
+        if _stands(path):  # asked again: another process may have made one meanwhile
             _set_aside(path, aside)
         new.replace(path)
         os.fsync(folder)
@@ -122,11 +121,17 @@ def _parts(file: Path) -> list[Path]:
     return [file.with_name(file.name + end) for end in ("", "-wal", "-shm", "-journal")]
 
 
+def _stands(file: Path) -> bool:
+    """Whether anything of a catalog is there. The log of one whose file was lost would be played into the new one."""
+    return any(part.exists() for part in _parts(file))
+
+
 def _set_aside(path: Path, aside: Path) -> None:
     """Rename the old catalog, made one file before; what is no database is renamed as it stands."""
     try:
-        with closing(sqlite3.connect(path, timeout=5)) as old:
-            old.execute("PRAGMA journal_mode=DELETE")  # only who is alone may leave WAL
+        if path.exists():
+            with closing(sqlite3.connect(path, timeout=5)) as old:
+                old.execute("PRAGMA journal_mode=DELETE")  # only who is alone may leave WAL
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise CatalogError(

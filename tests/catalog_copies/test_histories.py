@@ -20,6 +20,7 @@ from flows.ingest import ingest
 from flows.outcomes import Verdict
 from flows.run import carry_out
 from flows.workspace import CatalogLost
+from preservation.catalog import open_catalog
 from preservation.catalog.renewal import UNFINISHED, in_place_of, stands
 from preservation.catalog.replay import OtherHistory
 from preservation.errors import CatalogError
@@ -97,6 +98,37 @@ def test_what_is_no_catalog_is_kept_aside_too(lived: House, content: bytes) -> N
         assert done.verdict is Verdict.WELL
         assert done.aside is not None
         assert Path(done.aside).read_bytes() == content
+
+
+def test_the_log_of_a_lost_catalog_is_not_played_into_the_new_one(lived: House, tmp_path: Path) -> None:
+    """A process was killed, then somebody removed catalog.db and overlooked what SQLite keeps beside it."""
+    with lived.open() as workspace:
+        before = told(workspace)
+    file = lived.folder / "catalog.db"
+    with closing(sqlite3.connect(file)) as killed:
+        killed.execute("PRAGMA wal_autocheckpoint=0")
+        killed.execute("DROP TABLE evidence")
+        killed.commit()
+        left = (lived.folder / "catalog.db-wal").read_bytes()
+        killed.execute("PRAGMA wal_checkpoint")
+    assert left
+    lose(lived, keep=("vankho.toml", "vankho.secrets.toml", "stores", "policies"))
+    (lived.folder / "catalog.db-wal").write_bytes(left)
+    with lived.open() as workspace:
+        done = rebuild(workspace, source="a")
+        assert done.verdict is Verdict.WELL
+        assert done.aside is not None
+        assert Path(f"{done.aside}-wal").read_bytes() == left
+        assert same_but_the_last(told(workspace), before) == ["recovery"]
+
+
+def test_a_catalog_that_somebody_made_meanwhile_is_kept_aside(tmp_path: Path) -> None:
+    with in_place_of("sqlite:///catalog.db", base=tmp_path, now=datetime.now(UTC)) as renewal:
+        assert renewal.aside is None
+        open_catalog("sqlite:///catalog.db", base=tmp_path).close()
+        made = (tmp_path / "catalog.db").read_bytes()
+    [aside] = tmp_path.glob("catalog.db.aside-*")
+    assert aside.read_bytes()[100:] == made[100:]  # its header tells another mode of the journal
 
 
 def test_a_tampered_catalog_is_not_gone_on_with(lived: House) -> None:
