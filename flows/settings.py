@@ -244,9 +244,12 @@ def _explained(error: ValidationError, file: Path) -> PolicyError:
     return PolicyError(
         say("{file}: setting {field} is wrong: {reason}", file=file.name, field=field, reason=_reason(first, place)),
         where=f"{file}: {field}",
-        expected=_accepted(place),
+        expected=KINDS if first["type"].startswith("union_tag") else _accepted(place),
         next_step=say("Correct the setting in {file} or in the environment.", file=file.name),
     )
+
+
+KINDS = "local, s3"  # of stores
 
 
 def _reason(error: ErrorDetails, place: list[str]) -> Message:

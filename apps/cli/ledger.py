@@ -9,7 +9,9 @@ import typer
 from apps.cli import shapes
 from apps.cli.answer import Answer, Line
 from apps.cli.command import Session, command
+from preservation.findings import Severity
 from wording import say
+from wording.translate import translate
 
 if TYPE_CHECKING:
     from flows.ledger import LedgerVerified
@@ -45,6 +47,8 @@ def ledger_verify(
 
 
 def _verified_lines(done: LedgerVerified, language: str, *, only: str | None) -> list[Line]:
+    from preservation.ledger.checking import CATALOG
+
     checked, away = done.checked, {each.store for each in done.away}
     lines: list[Line] = [
         say(
@@ -58,16 +62,45 @@ def _verified_lines(done: LedgerVerified, language: str, *, only: str | None) ->
     lines += [_away_line(each) for each in done.away]
     first = checked.first
     if first is not None:
-        places = ", ".join(checked.places)
+        places = ", ".join(
+            translate(say("the catalog"), language) if place == CATALOG else place for place in checked.places
+        )
         lines.append(
             say("The first event that is wrong or missing: {seq}, in: {places}", seq=first.seq, places=places)
         )
+        lines += _way_on(done, places)
     elif not away and not any(each.wrong for each in checked.stores):
         alike = say("The catalog and all stores tell the same history.")
         lines.append(
             alike if only is None else say("The catalog and store {store} tell the same history.", store=only)
         )
     return lines
+
+
+def _way_on(done: LedgerVerified, places: str) -> list[Line]:
+    """What to do where one side alone is wrong; where it is word against word a person decides."""
+    from preservation.ledger.checking import CATALOG
+
+    wrong, away = set(done.checked.places), {each.store for each in done.away}
+    if wrong == {CATALOG}:
+        sound = [each.store for each in done.checked.stores if each.book and each.store not in away]
+        return [
+            say("Next: `vankho catalog rebuild --from {store}` takes the history that the stores tell.", store=store)
+            for store in sound[:1]
+        ]
+    damaged = {store.store for store in done.checked.stores if any(_grave(fault) for fault in store.faults)}
+    if wrong and CATALOG not in wrong and wrong <= damaged:
+        return [
+            say(
+                "Next: take the folder ledger/ out of {places} and keep it as evidence; the next run writes it anew.",
+                places=places,
+            )
+        ]
+    return []
+
+
+def _grave(fault: Fault) -> bool:
+    return fault.finding.severity is Severity.ERROR
 
 
 def _store_lines(each: StoreChecked, language: str) -> list[Line]:

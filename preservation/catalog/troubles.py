@@ -70,7 +70,10 @@ def _of_sqlite(error: BaseException) -> tuple[Message, Message]:
     if code == sqlite3.SQLITE_NOTADB:
         return (
             say("The file that should be the catalog is not a SQLite database."),
-            say("Check the address under [catalog] in vankho.toml, or bring the file back from your own copy."),
+            say(
+                "Check the address under [catalog] in vankho.toml. If it is right, make the catalog again: "
+                "`vankho catalog rebuild --from STORE --replace`."
+            ),
         )
     if code == sqlite3.SQLITE_IOERR:
         return (

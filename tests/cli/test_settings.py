@@ -164,6 +164,7 @@ def test_a_misspelt_setting_is_named_with_the_nearest(
     ("wrong", "named"),
     [
         ('[stores.a]\npath = "x"\n', "kind = local or kind = s3"),
+        ('[stores.a]\nkind = "locla"\n', "expected: local, s3"),
         ('[stores.a]\nkind = "s3"\n', "stores.a.bucket"),
         ('[stores.a]\nkind = "s3"\nbucket = "b"\nread_timeout = "soon"\n', "stores.a.read_timeout"),
     ],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,25 @@ def test_what_was_changed_ends_with_1_and_is_named(ran: Callable[..., Ran], held
     assert (said.data["first_wrong_event"], said.data["places"]) == (5, ["second"])
     shown = ran("ledger", "verify").out
     assert "first event that is wrong or missing: 5, in: second" in shown
+    assert "take the folder ledger/ out of second" in shown
+    shutil.move(store / "ledger", held.workspace / "evidence-of-second")
+    assert ran("audit", "--evidence", "presence").code == 0
+    assert ran("ledger", "verify").code == 0
+
+
+def test_a_catalog_that_was_edited_is_made_again_as_verify_says(ran: Callable[..., Ran], held: Held) -> None:  # noqa: F811
+    """Each sentence names the next command, and that command does it."""
+    with closing(sqlite3.connect(held.workspace / "catalog.db", isolation_level=None)) as database:
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{trigger}"')
+        database.execute("UPDATE events SET agent = 'somebody' WHERE seq = 5")
+    said = ran("ledger", "verify", "--lang", "vi")
+    assert (said.code, said.out.count("vankho catalog rebuild --from primary")) == (1, 1)
+    assert "5, ở: catalog" not in said.out  # no English word for it
+    refused = ran("catalog", "rebuild", "--from", "primary")
+    assert (refused.code, "--replace" in refused.err, "ledger accept" in refused.err) == (3, True, False)
+    assert ran("catalog", "rebuild", "--from", "primary", "--replace").code == 0
+    assert ran("ledger", "verify").code == 0
 
 
 def test_a_store_away_ends_with_3(ran: Callable[..., Ran], held: Held) -> None:  # noqa: F811
