@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.bags.adversarial_forms import asked, packed
 from tests.bags.bag_maker import lines
 from tests.bags.cases import Case
-from tests.bags.golden import A, B, Make, bag, old, written_as
+from tests.bags.golden import ZEROS, A, B, Make, bag, old, plus, written_as
 from tests.bags.profiles import INFO
 
 ONE = INFO + "X: 1\n"
@@ -22,6 +22,10 @@ MORE = [
     named("valid 0.97 encoded as 1.0 asks", written_as("data/a%0Ab", "data/a\nb", since=old)),
     named("valid 0.97 name that looks encoded", written_as("data/a%0Ab", "data/a%0Ab", since=old)),
     named("valid 0.97 a name and what it would decode to", old(TWINS, **{"manifest-sha256.txt": lines(TWINS)})),
+    Case(
+        *("names", "invalid a file that is absent, named as a folder and a letter"),
+        *(plus(f"{ZEROS}  data/subX\n"), frozenset({"file-missing"})),
+    ),
     asked("valid recommended and there", set(), bag(bag_info=ONE), labels={"X": {"recommended": True}}),
     asked("valid once where once is asked", set(), bag(bag_info=ONE), labels={"X": {"repeatable": False}}),
     asked("valid a folder demanded", set(), **{"Payload-Files-Required": ["data/sub/"]}),
