@@ -56,11 +56,13 @@ class BackedUp:
 
 
 def backup(workspace: Workspace, *, to: str) -> BackedUp:
-    """Write what the folder does not have yet, then read all of it back. Raises UsageError for a store's folder,
+    """Write what the folder does not have yet, then read all of it back. Raises UsageError for a store's folder, the
+    workspace's, and one with files of somebody else's that would be replaced;
     LedgerRefused for the copy of another catalog, LedgerBroken, CatalogError, StorageError, OSError.
     """
     folder = Path(to)
     _refuse_places_of_stores(workspace, folder)
+    _refuse_in_the_way(workspace, folder)
     require_catalog(workspace)
     folder.mkdir(parents=True, exist_ok=True)
     store = _folder(folder)
@@ -95,6 +97,22 @@ def _refuse_places_of_stores(workspace: Workspace, folder: Path) -> None:
                     where=str(folder),
                     next_step=say("Name a folder of its own, best on another disk."),
                 )
+
+
+def _refuse_in_the_way(workspace: Workspace, folder: Path) -> None:
+    """The copy replaces its own files only: not the settings of a workspace, nor what somebody called README.txt."""
+    readme = folder / "README.txt"
+    begun = (folder / "ledger").is_dir() or (readme.is_file() and readme.read_bytes() == README.encode())
+    ours = begun and folder.resolve() != workspace.folder.resolve()
+    files = (folder,) if folder.is_file() else (readme, folder / SETTINGS_FILE)
+    if names := [file.name for file in files if file.exists() and not ours]:
+        raise UsageError(
+            say(
+                "A file that is no part of a copy of the catalog stands in the way: {names}.", names=", ".join(names)
+            ),
+            where=str(folder),
+            next_step=say("Name a folder of its own, best on another disk."),
+        )
 
 
 def _settings(workspace: Workspace, folder: Path) -> None:
@@ -186,7 +204,7 @@ def restore_catalog(
     follow it. Raises UsageError, CatalogError, LedgerBroken, StorageError.
     """
     store = _folder(Path(source))
-    kept = kept_history(workspace, store)
+    kept = kept_history(workspace, store) if Path(source).is_dir() else None
     if kept is None:
         raise UsageError(
             say("This folder holds no copy of a catalog."),

@@ -135,14 +135,32 @@ def test_a_store_of_another_catalog_does_not_belong(lived: House, house: House, 
         backup(workspace, to=str(backup_of_another))
 
 
+def test_files_of_somebody_else_are_not_replaced(lived: House, tmp_path: Path) -> None:
+    """The settings of the workspace itself, a README.txt of a person's, a file instead of a folder."""
+    settings, theirs = lived.folder / "vankho.toml", tmp_path / "usb/README.txt"
+    (lived.folder / "ledger").mkdir()  # as by an earlier release, which did write it there
+    theirs.parent.mkdir()
+    theirs.write_text("quan trọng", "utf-8")
+    before = settings.read_bytes()
+    with lived.open() as workspace:
+        for place in (lived.folder, theirs.parent, theirs):
+            with pytest.raises(UsageError, match="stands in the way"):
+                backup(workspace, to=str(place))
+        theirs.unlink()
+        (theirs.parent / "sách.pdf").write_bytes(b"beside")  # in nobody's way
+        assert backup(workspace, to=str(theirs.parent)).written
+    assert (settings.read_bytes(), (theirs.parent / "sách.pdf").read_bytes()) == (before, b"beside")
+
+
 def test_a_folder_that_will_not_do(lived: House, tmp_path: Path) -> None:
     """A store's own folder; a folder without a copy; a damaged copy; a catalog that is not there."""
     with lived.open() as workspace:
         for place in (lived.store_folder("a"), lived.store_folder("b") / "danh mục"):
             with pytest.raises(UsageError):
                 backup(workspace, to=str(place))
-        with pytest.raises(UsageError):
-            restore_catalog(workspace, source=str(tmp_path))
+        for nothing in (tmp_path, tmp_path / "not there"):
+            with pytest.raises(UsageError):
+                restore_catalog(workspace, source=str(nothing))
         backup(workspace, to=str(tmp_path / "copy"))
     segment = next((tmp_path / "copy").glob("ledger/*/events/*.jsonl"))
     segment.chmod(0o644)
