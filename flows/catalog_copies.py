@@ -30,6 +30,8 @@ from preservation.ledger.guard import LEDGER_EVENTS, LedgerRefused, look
 from preservation.ledger.reading import books, newest, read_events
 from preservation.ledger.records import Checkpoint, LedgerEvent
 from preservation.progress import Progress
+from preservation.replicas.copy import COMMIT_MARK
+from preservation.replicas.layout import AIPS
 from storage_adapters.errors import StorageError
 from storage_adapters.store import Store
 from wording import say
@@ -106,6 +108,8 @@ def rebuild(
     """
     store = workspace.bare_store(source)
     kept = kept_history(workspace, store)
+    if kept is None:
+        _refuse_nothing(workspace, store)
     if not older:
         _refuse_older(workspace, source, kept)
     there = workspace if to is None else workspace.with_catalog(to)
@@ -136,6 +140,19 @@ def kept_history(workspace: Workspace, store: Store) -> Kept | None:
             )
         return Kept(store, end, workspace.progress)
     return None
+
+
+def _refuse_nothing(workspace: Workspace, store: Store) -> None:
+    """Refuse to make a catalog of nothing, perhaps in the place of one that knows something."""
+    bags = workspace.bags.iterdir() if workspace.bags.is_dir() else ()
+    if next(iter(store.list(AIPS)), None) is None and not any((bag / COMMIT_MARK).is_file() for bag in bags):
+        raise UsageError(
+            say(
+                "Store {store} keeps no ledger and no AIP; there is nothing to make a catalog from.", store=store.name
+            ),
+            where=store.name,
+            next_step=say("Name a store that has copies, and see that its disk is connected."),
+        )
 
 
 def _refuse_older(workspace: Workspace, source: str, kept: Kept | None) -> None:

@@ -23,7 +23,7 @@ from flows.workspace import CatalogLost
 from preservation.catalog import open_catalog
 from preservation.catalog.renewal import UNFINISHED, in_place_of, stands
 from preservation.catalog.replay import OtherHistory
-from preservation.errors import CatalogError
+from preservation.errors import CatalogError, UsageError
 from preservation.ledger.guard import LedgerRefused
 from preservation.ledger.reading import LedgerBroken
 from tests.catalog_copies.losses import lose, same_but_the_last, told
@@ -131,6 +131,17 @@ def test_a_catalog_that_somebody_made_meanwhile_is_kept_aside(tmp_path: Path) ->
     assert aside.read_bytes()[100:] == made[100:]  # its header tells another mode of the journal
 
 
+def test_no_catalog_is_made_of_nothing(lived: House) -> None:
+    """A new disk under the name of a store: with --replace it would have set the catalog aside for an empty one."""
+    shutil.rmtree(lived.store_folder("c"))
+    lived.store_folder("c").mkdir()
+    before = (lived.folder / "catalog.db").read_bytes()
+    with lived.open() as workspace, pytest.raises(UsageError, match="no ledger and no AIP"):
+        rebuild(workspace, source="c", replace=True, older=True)
+    assert (lived.folder / "catalog.db").read_bytes() == before
+    assert not list(lived.folder.glob("catalog.db.aside-*"))
+
+
 def test_a_tampered_catalog_is_not_gone_on_with(lived: House) -> None:
     """Its end is the store's, what stands before it is not."""
     with closing(sqlite3.connect(lived.folder / "catalog.db")) as harmed:
@@ -202,7 +213,7 @@ import resource, sys
 from pathlib import Path
 from flows.catalog_copies import rebuild
 from flows.workspace import open_workspace
-from preservation.errors import CatalogError
+from preservation.errors import CatalogError, UsageError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 with open_workspace(Path(sys.argv[1])) as workspace:
