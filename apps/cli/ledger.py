@@ -83,13 +83,20 @@ def _way_on(done: LedgerVerified, places: str) -> list[Line]:
 
     wrong, away = set(done.checked.places), {each.store for each in done.away}
     if wrong == {CATALOG}:
-        sound = [each.store for each in done.checked.stores if each.book and each.store not in away]
+        tell = [each for each in done.checked.stores if each.book and each.store not in away]
+        most = max(tell, key=lambda each: (each.book, each.last), default=None)
+        if most is None:
+            return []
         return [
-            say("Next: `vankho catalog rebuild --from {store}` takes the history that the stores tell.", store=store)
-            for store in sound[:1]
+            say(
+                "Next: `vankho catalog rebuild --from {store}` takes the history that is told there.",
+                store=most.store,
+            )
         ]
-    damaged = {store.store for store in done.checked.stores if any(_grave(fault) for fault in store.faults)}
-    if wrong and CATALOG not in wrong and wrong <= damaged:
+    asked = [each for each in done.checked.stores if each.store not in away]
+    damaged = {each.store for each in asked if any(_grave(fault) for fault in each.faults)}
+    known_here = not done.checked.faults and all(each.last <= done.checked.events for each in asked)
+    if damaged and wrong == damaged and len(damaged) < len(asked) and known_here:  # nothing is told there alone
         return [
             say(
                 "Next: take the folder ledger/ out of {places} and keep it as evidence; the next run writes it anew.",

@@ -49,6 +49,23 @@ def test_what_was_changed_ends_with_1_and_is_named(ran: Callable[..., Ran], held
     assert ran("ledger", "verify").code == 0
 
 
+def test_no_ledger_is_to_be_taken_out_that_may_be_needed(ran: Callable[..., Ran], held: Held) -> None:  # noqa: F811
+    """Neither when no other store holds, nor when the store tells more than the catalog."""
+    for name in ("second", "third"):
+        [file] = (held.workspace / "stores" / name).glob("ledger/*/events/*")
+        rows = hands.read_lines(file)
+        rows[4]["agent"] = "somebody"
+        hands.write_lines(file, rows)
+    assert "take the folder ledger/ out of second, third" in ran("ledger", "verify").out
+    alone = ran("ledger", "verify", "--store", "second")
+    assert (alone.code, "take the folder" in alone.out) == (1, False)
+    older = (held.workspace / "catalog.db").read_bytes()
+    assert ran("audit", "--evidence", "presence").code == 0
+    (held.workspace / "catalog.db").write_bytes(older)
+    behind = ran("ledger", "verify")
+    assert (behind.code, "take the folder" in behind.out) == (1, False)
+
+
 def test_a_catalog_that_was_edited_is_made_again_as_verify_says(ran: Callable[..., Ran], held: Held) -> None:  # noqa: F811
     """Each sentence names the next command, and that command does it."""
     with closing(sqlite3.connect(held.workspace / "catalog.db", isolation_level=None)) as database:
