@@ -54,6 +54,8 @@ def _import_all() -> None:
     from preservation.formats import process
     from preservation.formats.engine import Engine
     from preservation.formats.limits import Limits
+    from preservation.formats.pronom.releases import fido_release
+    from preservation.formats.worker import TOOL
 
     for each in pkgutil.iter_modules(encodings.__path__):  # a victim without rights may not read them any more
         if each.name not in ("mbcs", "oem"):
@@ -61,7 +63,7 @@ def _import_all() -> None:
     for name in LATE:
         with suppress(ImportError, AttributeError):  # the migrations' own script cannot be imported by itself
             importlib.import_module(name)
-    engine = Engine(Limits())
+    engine = Engine(fido_release(), Limits(), tool=TOOL)
     process.subprocess = _Forking(engine)  # type: ignore[assignment]
 
 
@@ -123,10 +125,13 @@ def _serve(engine: Any, requests: int, answers: int) -> None:
         os.closerange(21, 1024)
         from preservation.formats import engine as engines
         from preservation.formats import worker
+        from preservation.formats.limits import Limits
+        from preservation.formats.pronom import cache
 
-        engines.Engine = lambda _limits: engine  # type: ignore[assignment, misc]
+        engines.Engine = lambda *_, **__: engine  # type: ignore[assignment, misc]
+        cache.cached = lambda *_: None  # type: ignore[assignment, return-value]
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
-        worker.serve(engine.limits, open(20, "wb"))  # noqa: SIM115
+        worker.serve(Limits(), open(20, "wb"))  # noqa: SIM115
     finally:
         os._exit(0)
 
