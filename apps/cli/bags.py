@@ -102,7 +102,9 @@ def _lines(report: BagReport, opinion: SecondOpinion | None, language: str) -> l
         )
         lines.append(sentence)
     doubt = disagreement(report, opinion) if opinion is not None else None
-    if opinion is not None and opinion.valid is None:
+    if opinion is not None and opinion.valid is None and not report.path.is_dir():
+        lines.append(say("  The bagit library was not asked: it judges folders only."))
+    elif opinion is not None and opinion.valid is None:
         lines.append(say("  The bagit library gave no answer that counts: {words}", words=opinion.message))
     elif opinion is not None and doubt is None:
         lines.append(say("  The bagit library says the same."))

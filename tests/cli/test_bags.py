@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -110,3 +111,6 @@ def test_the_second_opinion_stands_beside_ours(here: Here, tmp_path: Path) -> No
     assert "second-opinion-differs" in {finding["code"] for finding in done.data[0]["findings"]}
     assert here("bag", "check", tmp_path / "twice", "--json").data[0]["second_opinion"] is None
     assert "Our answer counts" in here("bag", "check", tmp_path / "twice", "--bagit").out
+    packed = shutil.make_archive(str(tmp_path / "gói"), "tar", tmp_path, "twice")
+    said = here("bag", "check", packed, "--bagit", "--lang", "en")
+    assert (said.code, "was not asked: it judges folders only" in said.out) == (1, True)
