@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -12,9 +14,11 @@ import pytest
 from preservation.bags import check, report
 from preservation.bags.bag_view import BagView, folder_view
 from preservation.bags.check import check_bag
+from preservation.bags.profile import read_profile
 from preservation.bags.report import Notes
 from preservation.bags.tag_files import bag_info_lines, encoded, human_size, one_line, sync_folder
 from tests.bags.bag_maker import make_bag
+from tests.bags.profiles import INFO, a_profile
 
 
 @pytest.mark.parametrize(
@@ -99,10 +103,11 @@ class Heard:
     """How far a check has come, by its own words."""
 
     def __init__(self) -> None:
+        self.begun: list[tuple[str, int | None]] = []
         self.amounts: list[int] = []
 
     def begin(self, step: str, total: int | None) -> None:
-        """Who asks for the check begins the step."""
+        self.begun.append((step, total))
 
     def advance(self, amount: int) -> None:
         self.amounts.append(amount)
@@ -144,3 +149,39 @@ def test_what_was_seen_is_cut_to_what_can_be_quoted(more: int) -> None:
     text = "x" * (report._LONGEST_SEEN + more)
     assert report.shown(text) == (text if not more else text[: report._LONGEST_SEEN - 1] + "…")
     assert report.shown("") == report.NOTHING
+
+
+def test_the_report_names_the_bag_and_what_it_declares(tmp_path: Path) -> None:
+    made = make_bag(tmp_path / "bag", tags={"bag-info.txt": b"A: 1\nB: 2\nA: 3\n"})
+    heard = Heard()
+    answer = check_bag(made, progress=heard)
+    assert (answer.path, answer.version) == (made, "1.0")
+    assert list(answer.bag_info) == [("A", "1"), ("B", "2"), ("A", "3")]
+    assert heard.begun == [("check the bag", sum(path.stat().st_size for path in made.rglob("*") if path.is_file()))]
+    packed = tmp_path / "bag.tar"
+    with tarfile.open(packed, "w") as out:
+        out.add(made, "bag")
+    assert check_bag(packed).path == packed
+
+
+def test_the_report_of_what_cannot_be_opened_is_a_report_too(tmp_path: Path) -> None:
+    (tmp_path / "no.zip").write_bytes(b"PK\x03\x04")
+    profile = read_profile(json.dumps(a_profile()).encode(), file="p.json")
+    answer = check_bag(tmp_path / "no.zip", profile=profile)
+    assert (answer.path, answer.version, answer.bag_info) == (tmp_path / "no.zip", None, ())
+    assert (answer.valid, answer.conforms) == (False, False)
+
+
+@pytest.mark.parametrize(("form", "conforms"), [(None, True), ("application/zip", False)])
+def test_a_folder_that_came_packed_is_judged_as_it_came(tmp_path: Path, form: str | None, conforms: bool) -> None:
+    made = make_bag(tmp_path / "bag", tags={"bag-info.txt": INFO.encode()})
+    profile = read_profile(json.dumps(a_profile(Serialization="forbidden")).encode(), file="p.json")
+    answer = check_bag(made, profile=profile, form=form)
+    assert (answer.valid, answer.conforms) == (True, conforms)
+
+
+def test_a_file_that_two_of_three_manifests_list_names_both(tmp_path: Path) -> None:
+    made = make_bag(tmp_path / "bag", algorithms=("md5", "sha1", "sha256"))
+    (made / "manifest-sha256.txt").write_bytes(b"")
+    found = [each for each in check_bag(made).findings if each.code == "file-unlisted"]
+    assert {each.seen for each in found} == {"manifest-md5.txt, manifest-sha1.txt"}

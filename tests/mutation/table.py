@@ -155,6 +155,7 @@ def _configuration(group: Group) -> str:
         f"pytest_add_cli_args_test_selection ={lines(*tests, *group.options)}\n"
         f"pytest_add_cli_args ={lines('-p', 'no:xdist')}\n"
         "use_git_change_detection = false\n"
+        "timeout_multiplier = 4\n"
     )
 
 
