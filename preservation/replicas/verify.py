@@ -143,10 +143,11 @@ class _Seen:
         return Outcome.INTACT
 
     def told(self, store: Store, *, identifier: str, version: int, grade: Grade) -> ReplicaReport:
-        of_all = [self.not_listed] if self.not_listed is not None else []
+        before = [self.not_listed] if self.not_listed is not None else []
+        after = []
         if self.without_checksum:
             recorded = sum(self.counts.values()) - self.counts["unexpected"]
-            of_all.append(reports.no_checksum(store, self.without_checksum, recorded))
+            after.append(reports.no_checksum(store, self.without_checksum, recorded))
         return ReplicaReport(
             identifier=identifier,
             version=version,
@@ -155,6 +156,6 @@ class _Seen:
             outcome=self.outcome,
             counts=dict(self.counts),
             bytes_read=self.bytes_read,
-            findings=(*of_all, *self.findings),
+            findings=(*before, *self.findings, *after),
             wrong=tuple(self.wrong),
         )
