@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,12 @@ def judged(case: Case, folder: Path) -> dict[str, Any]:
             return {"findings": _told(error.findings, folder)}
     if str(case) in DEPEND_ON_THE_PLACE:
         return {"valid": report.valid, "codes": sorted({finding.code for finding in report.findings})}
-    return {
-        "valid": report.valid,
-        "conforms": report.conforms,
-        "files": report.payload_files,
-        "bytes": report.payload_bytes,
-        "matched": report.matched,
+    whole = {each.name: getattr(report, each.name) for each in fields(report) if each.name != "path"}
+    return whole | {
+        "algorithms": list(report.algorithms),
+        "manifests": list(report.manifests),
+        "bag_info": [f"{label}: {value}"[:LONGEST] for label, value in report.bag_info],
+        "missing": len(report.missing),
         "findings": _told(report.findings, folder),
     }
 
