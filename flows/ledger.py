@@ -212,6 +212,14 @@ def accept(workspace: Workspace, store: str, *, reason: str) -> Accepted:
         raise UsageError(
             say("Setting a store's history aside needs a reason."), next_step=say("Give one with --reason TEXT.")
         )
+    if workspace.catalog.head()[0] == 0:
+        raise UsageError(
+            say(
+                "This catalog is empty: there is no history in it to keep against that of store {store}.", store=store
+            ),
+            where=store,
+            next_step=say("Take the history of the store: `vankho catalog rebuild --from {store}`.", store=store),
+        )
     found, away = _looked(workspace)
     if store in away:
         raise away[store]

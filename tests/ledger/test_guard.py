@@ -260,6 +260,15 @@ def test_a_newest_checkpoint_that_cannot_be_read(house: House, content: bytes) -
         assert verify(workspace).verdict is Verdict.WELL
 
 
+def test_an_empty_catalog_sets_no_history_aside(house: House) -> None:
+    """Found by hand: a new workspace with an old store's disk, and a whole history put aside by one command."""
+    empty = House(house.folder.parent / "new", {"a": {**house.stores["a"], "path": str(house.store_folder("a"))}})
+    open_catalog("sqlite:///catalog.db", base=empty.settle().folder).close()  # as `vankho init` leaves it
+    with empty.open() as workspace, pytest.raises(UsageError) as told:
+        accept(workspace, "a", reason="x")
+    assert "rebuild --from a" in str(told.value.next_step)
+
+
 def test_where_no_ledger_can_be_read_nothing_answers_for_the_history(house: House) -> None:
     last, _ = head(house)
     for store in house.stores:

@@ -13,6 +13,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from importlib.metadata import version as release_of
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def cached(sources: Iterable[Path], read: Callable[[], Release], *, folder: Path
     folder = folder or _usual_folder()
     if folder is None:
         return read()
-    digest = hashlib.sha256(_SHAPE)
+    digest = hashlib.sha256(_SHAPE + release_of("vankho").encode())
     for source in sources:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     file = folder / f"signatures-{digest.hexdigest()[:32]}.json"
