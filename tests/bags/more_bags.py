@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.bags.adversarial_forms import asked, packed
-from tests.bags.bag_maker import lines
+from tests.bags.bag_maker import digest, lines
 from tests.bags.cases import Case
 from tests.bags.golden import ZEROS, A, B, Make, bag, old, plus, written_as
 from tests.bags.profiles import INFO
@@ -18,6 +18,12 @@ def named(name: str, make: Make) -> Case:
 
 TWINS = {"data/a%25": A, "data/a%": B}
 
+
+def encoded_twins() -> Make:
+    manifest = f"{digest(A)}  data/a%2525\n{digest(B)}  data/a%25\n"
+    return bag(TWINS, **{"manifest-sha256.txt": manifest})
+
+
 MORE = [
     named("valid 0.97 encoded as 1.0 asks", written_as("data/a%0Ab", "data/a\nb", since=old)),
     named("valid 0.97 name that looks encoded", written_as("data/a%0Ab", "data/a%0Ab", since=old)),
@@ -25,6 +31,29 @@ MORE = [
     Case(
         *("names", "invalid a file that is absent, named as a folder and a letter"),
         *(plus(f"{ZEROS}  data/subX\n"), frozenset({"file-missing"})),
+    ),
+    named("valid 1.0 a name and what it decodes to", encoded_twins()),
+    *(
+        Case("manifests", name, make, frozenset(codes))
+        for name, make, codes in (
+            ("invalid a form feed for a line", plus("\x0c\n"), {"manifest-malformed"}),
+            ("invalid a letter for a line", plus("X\n"), {"manifest-malformed"}),
+            (
+                "invalid name in capitals beside the right one",
+                bag(**{"MANIFEST-SHA256.TXT": b""}),
+                {"algorithm-unsupported"},
+            ),
+            (
+                "invalid name with a line end",
+                bag(**{"manifest-sha\n256.txt": b""}),
+                {"algorithm-unsupported", "manifest-malformed", "tag-file-missing"},
+            ),
+            (
+                "invalid two escapes, one unknown",
+                written_as("data/%61%25.txt", "data/%61%.txt"),
+                {"manifest-path-encoding"},
+            ),
+        )
     ),
     asked("valid recommended and there", set(), bag(bag_info=ONE), labels={"X": {"recommended": True}}),
     asked("valid once where once is asked", set(), bag(bag_info=ONE), labels={"X": {"repeatable": False}}),
