@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.bags.adversarial_forms import asked, packed
 from tests.bags.bag_maker import digest, lines
 from tests.bags.cases import Case
-from tests.bags.golden import ZEROS, A, B, Make, bag, old, plus, written_as
+from tests.bags.golden import ZEROS, A, B, Make, bag, old, plus, then, written_as
 from tests.bags.profiles import INFO
 
 ONE = INFO + "X: 1\n"
@@ -24,7 +24,47 @@ def encoded_twins() -> Make:
     return bag(TWINS, **{"manifest-sha256.txt": manifest})
 
 
+def before(version: str, name: str) -> Make:
+    """A bag of an old version, with a wrong Payload-Oxum in the file of this name."""
+    tags = {name: b"Payload-Oxum: 1.1\n"}
+    return bag(bagit=f"BagIt-Version: {version}\nTag-File-Character-Encoding: UTF-8\n", **tags)
+
+
+def long_lines(count: int) -> str:
+    return "".join(f"L{number:02}: a b {'c' * 80}\n" for number in range(count))
+
+
 MORE = [
+    *(
+        Case("oxum", f"invalid {version} {name}", before(version, name), frozenset({"oxum-differs"}))
+        for version, name in (
+            *((version, "package-info.txt") for version in ("0.93", "0.94", "0.95")),
+            *((version, "bag-info.txt") for version in ("0.93", "0.94", "0.95", "0.96")),
+        )
+    ),
+    Case("oxum", "valid 0.96 package-info.txt", before("0.96", "package-info.txt"), frozenset()),
+    *(
+        Case("tag files", f"{verdict} bag-info {name}", bag(bag_info=text), frozenset(codes))
+        for verdict, name, text, codes in (
+            ("valid", "a line of 79", "A: b c " + "d" * 72 + "\n", set()),
+            ("remark", "a line of 80", "A: b c " + "d" * 73 + "\n", {"bag-info-line-long"}),
+            ("remark", "a line of 80 in three words", "A: b " + "d" * 75 + "\n", {"bag-info-line-long"}),
+            ("remark", "ten long lines", long_lines(10), {"bag-info-line-long"}),
+            ("remark", "twelve long lines", long_lines(12), {"bag-info-line-long"}),
+            ("invalid", "a form feed for a line", "A: b\n\x0c\n", {"bag-info-malformed"}),
+            ("invalid", "a letter for a line", "A: b\nX\n", {"bag-info-malformed"}),
+            ("valid", "a value that goes on with X", "A: b\n X c X\n", set()),
+            ("valid", "a value that goes on with a wide blank", "A: b\n \u2003c\u2003\n", set()),
+        )
+    ),
+    Case(
+        *("manifests", "invalid absent from two manifests"),
+        *(
+            then(bag(algorithms=("sha256", "md5")), lambda b: (b / "data/a.txt").unlink()),
+            frozenset({"file-missing"}),
+        ),
+    ),
+    Case("names", "warning litter two folders down", bag({"data/a/b/Thumbs.db": A}), frozenset({"system-file"})),
     named("valid 0.97 encoded as 1.0 asks", written_as("data/a%0Ab", "data/a\nb", since=old)),
     named("valid 0.97 name that looks encoded", written_as("data/a%0Ab", "data/a%0Ab", since=old)),
     named("valid 0.97 a name and what it would decode to", old(TWINS, **{"manifest-sha256.txt": lines(TWINS)})),

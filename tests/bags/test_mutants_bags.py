@@ -17,6 +17,7 @@ from preservation.bags.check import check_bag
 from preservation.bags.profile import read_profile
 from preservation.bags.report import Notes
 from preservation.bags.tag_files import bag_info_lines, encoded, human_size, one_line, sync_folder
+from preservation.bags.tag_grammar import read_bounded
 from tests.bags.bag_maker import make_bag
 from tests.bags.profiles import INFO, a_profile
 
@@ -185,3 +186,21 @@ def test_a_file_that_two_of_three_manifests_list_names_both(tmp_path: Path) -> N
     (made / "manifest-sha256.txt").write_bytes(b"")
     found = [each for each in check_bag(made).findings if each.code == "file-unlisted"]
     assert {each.seen for each in found} == {"manifest-md5.txt, manifest-sha1.txt"}
+
+
+@pytest.mark.parametrize(("size", "codes"), [(10, []), (11, ["tag-file-too-long"])])
+def test_a_tag_file_is_read_up_to_its_limit(tmp_path: Path, size: int, codes: list[str]) -> None:
+    asked: list[int] = []
+
+    class Asked(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(-1 if size is None else size)
+            return super().read(size)
+
+    (tmp_path / "t.txt").write_bytes(b"x" * size)
+    notes = Notes()
+    view = replace(folder_view(tmp_path, notes), open=lambda _path: Asked(b"x" * size))
+    raw = read_bounded(view, "t.txt", 10, notes)
+    assert raw == (None if codes else b"x" * size)
+    assert [each.code for each in notes.findings()] == codes
+    assert asked == [11]  # one byte more tells that it is too long; nothing is read for nothing
