@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from tests.bags.adversarial_forms import asked, packed
 from tests.bags.bag_maker import digest, lines
 from tests.bags.cases import Case
-from tests.bags.golden import ZEROS, A, B, Make, bag, old, plus, then, written_as
+from tests.bags.golden import URL, ZEROS, A, B, Make, bag, old, plus, then, written_as
 from tests.bags.profiles import INFO
 
 ONE = INFO + "X: 1\n"
@@ -16,6 +18,7 @@ def named(name: str, make: Make) -> Case:
     return Case("names", name, make, frozenset())
 
 
+HALF = f"{hashlib.md5(B).hexdigest()}  data/sub/b.txt\n"
 TWINS = {"data/a%25": A, "data/a%": B}
 
 
@@ -63,6 +66,28 @@ MORE = [
             then(bag(algorithms=("sha256", "md5")), lambda b: (b / "data/a.txt").unlink()),
             frozenset({"file-missing"}),
         ),
+    ),
+    *(
+        Case("fetch", name, make, frozenset(codes))
+        for name, make, codes in (
+            ("invalid what follows a blank line", bag(fetch=f"\n{URL} - ../x\n"), {"fetch-path-unsafe"}),
+            (
+                "invalid what follows nonsense",
+                bag(fetch=f"X\n\x0c\n{URL} - ../x\n"),
+                {"fetch-malformed", "fetch-path-unsafe"},
+            ),
+            ("valid ./ before the path", bag(fetch=f"{URL} - ./data/a.txt\n"), set()),
+            (
+                "invalid in none of two manifests",
+                bag(algorithms=("sha256", "md5"), fetch=f"{URL} - data/zzz\n"),
+                {"fetch-not-in-manifest"},
+            ),
+            (
+                "warning 0.97 in one of two manifests",
+                old(algorithms=("sha256", "md5"), fetch=f"{URL} - data/a.txt\n", **{"manifest-md5.txt": HALF}),
+                {"tagmanifest-algorithms-differ"},
+            ),
+        )
     ),
     Case("names", "warning litter two folders down", bag({"data/a/b/Thumbs.db": A}), frozenset({"system-file"})),
     named("valid 0.97 encoded as 1.0 asks", written_as("data/a%0Ab", "data/a\nb", since=old)),

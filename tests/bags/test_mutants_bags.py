@@ -7,12 +7,12 @@ import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
-from preservation.bags import check, report
-from preservation.bags.bag_view import BagView, folder_view
+from preservation.bags import check, report, tag_grammar
+from preservation.bags.bag_view import BagView, folder_view, is_plain
 from preservation.bags.check import check_bag
 from preservation.bags.profile import read_profile
 from preservation.bags.report import Notes
@@ -204,3 +204,39 @@ def test_a_tag_file_is_read_up_to_its_limit(tmp_path: Path, size: int, codes: li
     assert raw == (None if codes else b"x" * size)
     assert [each.code for each in notes.findings()] == codes
     assert asked == [11]  # one byte more tells that it is too long; nothing is read for nothing
+
+
+def lines_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> tuple[list[str], list[Any]]:
+    """The lines of a tag file, in a view of two files, and what was found; at most 7 lines, of at most 10 characters."""
+    monkeypatch.setattr(tag_grammar, "_MOST_LINES", 3)
+    monkeypatch.setattr(tag_grammar, "_LINES_PER_FILE", 2)
+    monkeypatch.setattr(tag_grammar, "LONGEST_LINE", 10)
+    (tmp_path / "t.txt").write_text(text, "utf-8")
+    (tmp_path / "other").touch()
+    notes = Notes()
+    declared = tag_grammar.Declaration("1.0", "utf-8")
+    seen = [line for _, line in tag_grammar.lines_of(folder_view(tmp_path, notes), "t.txt", declared, notes)]
+    return seen, [(f.severity, f.code, f.path, f.expected, f.seen, str(f.message)) for f in notes.findings()]
+
+
+def test_a_tag_file_has_as_many_lines_as_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lines_seen(tmp_path, monkeypatch, "x\n" * 7) == (["x"] * 7, [])
+    seen, found = lines_seen(tmp_path, monkeypatch, "x\n" * 8)
+    assert seen == ["x"] * 7
+    words = "This tag file has far more lines than the bag has files; the rest was not read."
+    assert found == [("error", "tag-file-too-long", "t.txt", "≤ 7", "> 7", words)]
+
+
+def test_a_line_is_as_long_as_it_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = "x" * 9 + "\n"  # with its end
+    assert lines_seen(tmp_path, monkeypatch, fits) == (["x" * 9], [])
+    seen, found = lines_seen(tmp_path, monkeypatch, "x" * 20 + "\n")
+    assert seen == []
+    assert found == [("error", "tag-file-malformed", "t.txt", "≤ 10", "x" * 11, "Line 1 is far too long.")]
+
+
+def test_a_special_file_of_no_known_kind_is_called_so() -> None:
+    notes, view = Notes(), BagView(lambda _path: io.BytesIO())
+    assert not is_plain(0o030000, "data/x", view, notes)
+    (found,) = notes.findings()
+    assert (found.code, found.seen) == ("special-file", "special file")
