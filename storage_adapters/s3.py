@@ -19,6 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from botocore.handlers import add_expect_header
 
 from storage_adapters import s3_probing, s3_uploads
 from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable, already_exists, not_found, place
@@ -298,6 +299,7 @@ def _client(name: str, settings: S3Settings) -> S3Client:
             detail=str(error),
         ) from error
     keep_pace(client, read_timeout=settings.read_timeout)
+    client.meta.events.unregister("before-call.s3", add_expect_header)  # many services never answer "100 Continue"
     client.meta.events.register("before-call.s3", _stay_here)
     for operation in ("PutObject", "UploadPart"):
         client.meta.events.register(f"provide-client-params.s3.{operation}", _with_a_check)

@@ -62,4 +62,4 @@ def test_every_kind_of_fault_is_scripted_somewhere():
 
 
 def test_no_request_waits_for_100_continue(made: Ground):
-    assert made.proxy.expecting == 0
+    assert not made.proxy.expecting

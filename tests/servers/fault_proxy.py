@@ -138,7 +138,7 @@ class FaultProxy:
     rules: Sequence[Rule] = ()
     seen: Counter[str] = field(default_factory=Counter)  # operation → requests
     hurt: Counter[str] = field(default_factory=Counter)  # kind → requests
-    expecting: int = 0  # requests that asked for `100 Continue`
+    expecting: Counter[str] = field(default_factory=Counter)  # operation and key of what asked for `100 Continue`
     stopping: threading.Event = field(default_factory=threading.Event)
     elsewhere: str = "http://127.0.0.1:9"  # where redirections point
     _fitted: Counter[int] = field(default_factory=Counter)
@@ -159,7 +159,8 @@ class FaultProxy:
         """The first rule that strikes this request, with its dice."""
         with self._lock:
             self.seen[call.operation] += 1
-            self.expecting += any(name.lower() == "expect" for name, _ in call.headers)
+            if any(name.lower() == "expect" for name, _ in call.headers):
+                self.expecting[f"{call.operation} {call.key}"] += 1
             for place, rule in enumerate(self.rules):
                 if not rule.fits(call):
                     continue
