@@ -20,6 +20,7 @@ from preservation.bags.tag_files import bag_info_lines, encoded, human_size, one
 from preservation.bags.tag_grammar import read_bounded
 from tests.bags.bag_maker import make_bag
 from tests.bags.profiles import INFO, a_profile
+from wording import say
 
 
 @pytest.mark.parametrize(
@@ -240,3 +241,17 @@ def test_a_special_file_of_no_known_kind_is_called_so() -> None:
     assert not is_plain(0o030000, "data/x", view, notes)
     (found,) = notes.findings()
     assert (found.code, found.seen) == ("special-file", "special file")
+
+
+def test_only_the_first_line_may_begin_with_a_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, _ = lines_seen(tmp_path, monkeypatch, "x\n\ufeffy\n")
+    assert seen == ["x", "\ufeffy"]
+
+
+@pytest.mark.parametrize(("more", "codes"), [(0, ["a"]), (1, ["a", "findings-not-shown"])])
+def test_findings_of_a_kind_are_kept_up_to_a_number(more: int, codes: list[str]) -> None:
+    notes = Notes()
+    for number in range(report.KEPT_PER_CODE + more):
+        notes.warning("a", say("x"), str(number), expected="1", seen="2")
+    assert list(dict.fromkeys(each.code for each in notes.findings())) == codes
+    assert len(notes.findings()) == report.KEPT_PER_CODE + more
