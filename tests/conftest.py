@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As under `nohup … &`: what the tests start would never hear of a Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def cannot_run(reason: str) -> None:
