@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As under `nohup … &`: what the tests start would never hear of a Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
