@@ -85,10 +85,4 @@ GROUPS = {
             *("--deselect", "tests/bags/test_adversarial.py::test_every_finding_of_a_golden_bag_is_whole"),
         ),
     ),
-    "ledger": Group(
-        "the ledger's checker",
-        tuple(f"preservation/ledger/{name}.py" for name in ("checking", "reading")),
-        ("tests/ledger/test_tampering.py", "tests/ledger/test_mutants_ledger.py"),
-        ("-k", "not postgresql"),
-    ),
 }
