@@ -26,7 +26,7 @@ from preservation.errors import CatalogError, UsageError
 from preservation.facts import EventOutcome, EventType
 from preservation.findings import Finding, Severity
 from preservation.ledger.admissions import read_admissions
-from preservation.ledger.guard import LEDGER_EVENTS, LedgerRefused, look
+from preservation.ledger.guard import LEDGER_EVENTS, LedgerRefused, look, other_store
 from preservation.ledger.reading import books, newest, read_events
 from preservation.ledger.records import Checkpoint, LedgerEvent
 from preservation.progress import Progress
@@ -128,11 +128,7 @@ def kept_history(workspace: Workspace, store: Store) -> Kept | None:
             continue  # its first push was cut short
         if end.store != store.name:
             raise CatalogError(
-                say(
-                    "The disk or bucket set up as store {store} is the one of store {seen}: its ledger says so.",
-                    store=store.name,
-                    seen=end.store,
-                ),
+                other_store(store.name, end),
                 where=store.name,
                 expected=store.name,
                 seen=end.store,

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from preservation.errors import PolicyError
+from preservation.errors import RulesInvalid
 from preservation.findings import Finding, Severity
 from wording import Message, say
 
@@ -24,20 +24,14 @@ class Source:
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
-class PolicyInvalid(PolicyError):
+class PolicyInvalid(RulesInvalid):
     """A policy is wrong; `findings` hold everything that is, the error itself shows the first."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        first = findings[0]
         super().__init__(
-            first.message,
-            where=first.path,
-            expected=first.expected,
-            seen=first.seen,
+            findings,
             next_step=say("Correct the policy, check it with `vankho policy check`, and run the command again."),
-            detail="\n".join(f"{finding.path}: {finding.message}" for finding in findings),
         )
-        self.findings = tuple(findings)
 
 
 def wrong(

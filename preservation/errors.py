@@ -8,6 +8,7 @@ PreservationError
 ├── FixityError         bytes changed under us; stop, record, never retry
 ├── UsageError          what was asked for cannot be done as asked; nothing was begun
 ├── PolicyError         a policy is wrong: file, line, field, reason, accepted value
+│   └── RulesInvalid        a whole document of rules is (carries all findings)
 └── CatalogError        the catalog could not be read or written
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from preservation.findings import Finding
-from wording import Explained, say
+from wording import Explained, Message, say
 
 
 class PreservationError(Explained):
@@ -61,6 +62,22 @@ class UsageError(PreservationError):
 
 class PolicyError(PreservationError):
     """A policy or setting is wrong."""
+
+
+class RulesInvalid(PolicyError):
+    """A document of rules (a policy, a bag profile) is wrong; `findings` hold all that is."""
+
+    def __init__(self, findings: Sequence[Finding], *, next_step: Message) -> None:
+        first = findings[0]
+        super().__init__(
+            first.message,
+            where=first.path,
+            expected=first.expected,
+            seen=first.seen,
+            next_step=next_step,
+            detail="\n".join(f"{finding.path}: {finding.message}" for finding in findings),
+        )
+        self.findings = tuple(findings)
 
 
 class CatalogError(PreservationError):

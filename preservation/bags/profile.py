@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from preservation.bags.digests import ALGORITHMS
-from preservation.errors import PolicyError
+from preservation.errors import RulesInvalid
 from preservation.findings import Finding, Severity
 from wording import Message, say
 
@@ -56,20 +56,11 @@ class Profile:
     accept_serialization: tuple[str, ...] | None = None
 
 
-class ProfileInvalid(PolicyError):
+class ProfileInvalid(RulesInvalid):
     """A profile cannot be used; `findings` hold everything that is wrong with it, the error itself the first."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        first = findings[0]
-        super().__init__(
-            first.message,
-            where=first.path,
-            expected=first.expected,
-            seen=first.seen,
-            next_step=say("Correct the profile, or name another one."),
-            detail="\n".join(f"{finding.path}: {finding.message}" for finding in findings),
-        )
-        self.findings = tuple(findings)
+        super().__init__(findings, next_step=say("Correct the profile, or name another one."))
 
 
 def read_profile(content: bytes, *, file: str) -> Profile:

@@ -144,6 +144,15 @@ def refuse(catalog: Catalog, found: Found, force: BookInForce) -> None:
         raise LedgerRefused(finding, found.store)
 
 
+def other_store(store: str, checkpoint: Checkpoint) -> Message:
+    """What is said of a store in whose place another one stands."""
+    return say(
+        "The disk or bucket set up as store {store} is the one of store {seen}: its ledger says so.",
+        store=store,
+        seen=checkpoint.store,
+    )
+
+
 def refused_record(found: Found) -> dict[str, Any]:
     """What an acceptance keeps of a checkpoint that it sets aside."""
     known = found.checkpoint
@@ -163,11 +172,7 @@ def _set_aside(found: Found, force: BookInForce) -> bool:
 
 def _strangers(catalog: Catalog, checkpoint: Checkpoint, found: Found) -> Finding | None:
     if checkpoint.store != found.store:
-        text = say(
-            "The disk or bucket set up as store {store} is the one of store {seen}: its ledger says so.",
-            store=found.store,
-            seen=checkpoint.store,
-        )
+        text = other_store(found.store, checkpoint)
         return _finding("ledger-other-store", text, found, expected=found.store, seen=checkpoint.store)
     first = catalog.digest_of(1)
     if checkpoint.catalog != first:
