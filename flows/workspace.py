@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from flows import logs
+from flows.rows import Run
 from flows.settings import CatalogSettings, LocalStoreSettings, S3StoreSettings, Settings, read_settings
 from policies.load import load_policy
 from policies.model import Policy
@@ -54,6 +55,7 @@ class Workspace:
     patience: float = 3600.0  # seconds to wait for another process that works on the same package
     notices: list[Finding] = field(default_factory=list)  # what a run has to say besides its answer
     not_compared: tuple[str, ...] = ()  # stores that could not be asked whether the catalog is as new as they are
+    run: Run = field(default_factory=Run)  # hears what flows tell of each thing they work on
     _stores: dict[str, ErasableStore] = field(default_factory=dict, repr=False)
 
     @cached_property
