@@ -62,6 +62,8 @@ def _admissions(
                 unlike = say("Event {seq} admits no AIP version that can be understood.", seq=event.seq)
                 raise broken("event-altered", unlike, where=lists.where, seq=event.seq, seen=error) from error
             yield version, lists, event.seq, str(detail.get("objects_digest"))
+        if lists is not None:
+            lists.end(checkpoint.last)
 
 
 def admits(event: LedgerEvent) -> bool:
@@ -97,6 +99,11 @@ class _ObjectLists:
             return object_of(line)
         except ValueError as error:
             raise self._differs(seq, "", seen=str(error)) from error
+
+    def end(self, seq: int) -> None:
+        """Read on to the end, where gzip keeps its own check; raises LedgerBroken when anything else stands there."""
+        if next(self._lines, None) is not None:
+            raise self._differs(seq, "", seen="")
 
     def _find(self, seq: int) -> None:
         for line in self._lines:

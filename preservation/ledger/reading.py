@@ -269,6 +269,8 @@ def _chunks(store: Store, key: str, *, seq: int, packed: bool) -> Iterator[bytes
                     chunk = unpack.unconsumed_tail
                 if unpack is None:
                     yield chunk
+        if unpack is not None and (not unpack.eof or unpack.unused_data):
+            raise zlib.error("it does not end where its packed lines end")
     except ObjectNotFound as error:
         gone = say("A part of the ledger is missing in this store, though a checkpoint names it.")
         raise broken("ledger-segment-missing", gone, where=where, seq=seq) from error

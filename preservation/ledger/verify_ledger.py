@@ -116,6 +116,8 @@ def check_objects(path, admitted):
                     digest.update(lines.readline(LINE) or b"missing")
                 if head["seq"] != seq or digest.hexdigest() != detail["objects_digest"]:
                     raise Wrong(seq, "the object list of event %d in %s was changed" % (seq, path))
+            if lines.read(1):  # to the end, where gzip keeps its own check
+                raise ValueError("more stands there than was written")
     except (OSError, EOFError, gzip.zlib.error) + UNREADABLE as error:
         raise Wrong(admitted[0][0], "the object lists in %s cannot be read: %s" % (path, error)) from error
 
@@ -123,8 +125,7 @@ def check_objects(path, admitted):
 def check_store(folder, digests):
     """The highest book of one store; older ones were set aside by a decision and are only told of."""
     names = [re.fullmatch(r"(\d{4})-book-([1-9]\d*)", path.name) for path in (folder / "ledger").iterdir()]
-    named = [name for name in names if name and int(name[1]) + int(name[2]) == 9999]
-    books = {int(name[2]): folder / "ledger" / name[0] for name in named}
+    books = {int(n[2]): folder / "ledger" / n[0] for n in names if n and int(n[1]) + int(n[2]) == 9999}
     if not books:
         raise OSError("there is no book in %s" % (folder / "ledger"))
     for number in sorted(books)[:-1]:
@@ -178,9 +179,8 @@ def main(arguments):
         digests = known[place] = []
         try:
             (check_catalog if place.is_file() else check_store)(place, digests)
-            print(
-                "%s: %d events hold; the digest of the last is %s" % (place, len(digests), (digests or [ZEROS])[-1])
-            )
+            end = digests[-1] if digests else ZEROS
+            print("%s: %d events hold; the digest of the last is %s" % (place, len(digests), end))
         except Wrong as error:
             wrong.append((error.args[0], "%s: %s" % (place, error.args[1])))
         except (OSError, sqlite3.Error) + UNREADABLE as error:

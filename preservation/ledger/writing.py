@@ -155,6 +155,8 @@ def _unpacked(reader: Reader) -> Iterator[bytes]:
         while rest:
             yield unpack.decompress(rest, CHUNK)
             rest = unpack.unconsumed_tail
+    if not unpack.eof or unpack.unused_data:
+        raise zlib.error("it does not end where its packed lines end")
 
 
 def _leave(store: Store, key: str, content: bytes) -> None:

@@ -287,6 +287,17 @@ def test_the_object_list_of_a_package_edited(history: History) -> None:
     assert (code, first_named(words)) == (1, 11)
 
 
+@pytest.mark.parametrize(
+    "spoil", [lambda packed: packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:], lambda p: p + b"\0x"]
+)
+def test_the_end_of_an_object_list(history: History, spoil: Callable[[bytes], bytes]) -> None:
+    """The lists read well; only gzip's own check at the end, or what follows it, tells."""
+    (packed, *_) = sorted((history.folder / "b").rglob("objects/*.jsonl.gz"))
+    hands.overwrite(packed, spoil(packed.read_bytes()))
+    assert history.check().places == ("b",)
+    assert history.script("b")[0] == 1
+
+
 def test_the_objects_in_the_catalog_edited(either: History) -> None:
     """Looked at when asked for: a million of them take a while."""
     hands.sql(either, lambda raw: raw.execute("UPDATE objects SET size = 1001 WHERE size = 1000"))
