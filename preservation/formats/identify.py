@@ -19,7 +19,8 @@ from typing import Self
 
 from preservation.facts import FileFact, FormatFact
 from preservation.formats.limits import Limits
-from preservation.formats.process import WorkerDied, WorkerProcess
+from preservation.formats.process import Tool, WorkerDied, WorkerProcess
+from preservation.formats.pronom.facts import SignatureFiles
 from preservation.formats.walk import Entry, walk
 
 TOGETHER = 64  # files asked for at once: a worker does not wait for us between them
@@ -33,8 +34,17 @@ class Identifier:
     start when there is work for them. May be shared between threads. Leaving ends every worker at once.
     """
 
-    def __init__(self, *, limits: Limits | None = None, workers: int = 2) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        workers: int = 2,
+        signatures: SignatureFiles | None = None,
+        tool: Tool = Tool.OURS,
+    ) -> None:
+        """`signatures` are the files of the release to go by, None for the one that FIDO brings along."""
         self._limits = limits or Limits()
+        self._signatures, self._tool = signatures, tool
         self._workers = workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="identify")
         self._lock = Lock()
@@ -137,7 +147,7 @@ class Identifier:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the identifier is closed")
-            worker = WorkerProcess(self._limits)
+            worker = WorkerProcess(self._limits, tool=self._tool, signatures=self._signatures)
             self._all.add(worker)
             return worker
 

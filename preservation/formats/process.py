@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,12 +21,13 @@ from preservation.children import environment
 from preservation.errors import PreservationError
 from preservation.facts import FormatFact
 from preservation.formats.limits import Limits
+from preservation.formats.pronom.facts import SignatureFiles
 from preservation.formats.worker import OUT_OF_MEMORY
 from preservation.inventory import load_format
 from wording import say
 
 # The worker finds our modules behind everything else (-P: never in the current folder, which may be hostile).
-_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from preservation.formats.worker import main; main()"
+_BOOT = "import importlib, sys; sys.path.append(sys.argv.pop(1)); importlib.import_module(sys.argv.pop(1)).main()"
 _HOME = str(Path(preservation.__file__).resolve().parents[1])
 _START_SECONDS = 120.0  # a cold disk under load; the signatures take half a second when all is well
 _PORTION = 32 * 1024  # bytes asked at once: a pipe takes them whole, so that neither side waits for the other
@@ -53,6 +55,13 @@ def _portions(files: Iterable[tuple[str, str]]) -> Iterator[list[bytes]]:
         yield portion
 
 
+class Tool(StrEnum):
+    """Who identifies: the module that the worker process runs."""
+
+    OURS = "preservation.formats.worker"
+    SIEGFRIED = "preservation.formats.siegfried_worker"
+
+
 class IdentifierUnavailable(PreservationError):
     """The format identifier cannot be started; the system is at fault, not the package."""
 
@@ -64,10 +73,12 @@ class WorkerDied(Exception):
 class WorkerProcess:
     """One worker. Starting returns at once; the first `ask` waits until the signatures are loaded."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, tool: Tool = Tool.OURS, signatures: SignatureFiles | None = None) -> None:
         self._limits = limits
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        command = [sys.executable, "-P", "-c", _BOOT, _HOME, json.dumps(asdict(limits))]
+        chosen = None if signatures is None else [str(signatures.signatures), str(signatures.containers)]
+        told = (json.dumps(asdict(limits)), json.dumps(chosen))
+        command = [sys.executable, "-P", "-c", _BOOT, _HOME, tool, *told]
         self._process = subprocess.Popen(  # noqa: S603 - our own worker
             command,
             env=environment(),

@@ -17,10 +17,12 @@ import sys
 from dataclasses import asdict, replace
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import IO
 
 from preservation.facts import Basis, FormatFact
 from preservation.formats.limits import Limits
+from preservation.formats.pronom.facts import SignatureFiles
 from wording.message import printable
 
 OUT_OF_MEMORY = 75  # exit code
@@ -28,27 +30,27 @@ TOOL = f"vankho {version('vankho')}"
 
 
 def main() -> None:
-    """Serve until the input ends. The one argument is the limits as JSON."""
+    """Serve until the input ends. The arguments are JSON: the limits, and the two files of the release or null."""
     limits = Limits(**json.loads(sys.argv[1]))
+    chosen = json.loads(sys.argv[2])
     answers = _keep_answers_clean()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a parent may have left it ignored or blocked
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     try:
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        serve(limits, answers)
+        serve(limits, answers, SignatureFiles(*map(Path, chosen)) if chosen else None)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)  # at once: tidying up would want memory too
 
 
-def serve(limits: Limits, answers: IO[bytes]) -> None:
+def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = None) -> None:
     """Load the signatures, say which, then answer every request of standard input."""
     from preservation.formats.engine import Engine
-    from preservation.formats.pronom.cache import cached
+    from preservation.formats.pronom.chosen import load
     from preservation.formats.pronom.containers import LimitReached
-    from preservation.formats.pronom.releases import fido_files, fido_release
 
-    engine = Engine(cached(fido_files(), fido_release), limits, tool=TOOL)
+    engine = Engine(load(chosen), limits, tool=TOOL)
     unknown = FormatFact("", None, None, Basis.FAILED, tool=engine.tool, signatures=engine.signatures)
     _send(answers, unknown)
     _silence(2)

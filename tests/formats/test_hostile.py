@@ -162,10 +162,11 @@ def test_a_broken_signature_fails_the_file_not_the_run(tmp_path):
     """A newer signature release made FIDO die of `re.error` on the first OLE2 file, and with it the whole run."""
     broken = (
         "from dataclasses import replace; from preservation.formats import worker\n"
-        "from preservation.formats.pronom import cache\n"
+        "from preservation.formats.pronom import chosen\n"
         "from preservation.formats.pronom.facts import ContainerSignature, Part, Pattern\n"
         "odd = ContainerSignature('fmt/412', (Part('odd', (Pattern(b'(?s)\\\\x', False, False, 9, ()),)),))\n"
-        "cache.cached = lambda files, read: replace(read(), containers={'ZIP': (odd,)})\n"
+        "whole = chosen.load(None)\n"
+        "chosen.load = lambda files: replace(whole, containers={'ZIP': (odd,)})\n"
         "worker.main()"
     )
     with zipfile.ZipFile(tmp_path / "a.docx", "w") as document:
@@ -174,7 +175,7 @@ def test_a_broken_signature_fails_the_file_not_the_run(tmp_path):
     asked = "".join(json.dumps([str(tmp_path / name), name]) + "\n" for name in ("a.docx", "good.pdf"))
     limits = '{"seconds": 10, "memory": 536870912, "member": 1048576}'
     answered = subprocess.run(
-        [sys.executable, "-c", broken, limits], cwd=ROOT, input=asked, capture_output=True, text=True, check=True
+        [sys.executable, "-c", broken, limits, "null"], cwd=ROOT, input=asked, capture_output=True, text=True, check=True
     )
     _, docx, pdf = map(json.loads, answered.stdout.splitlines())
     assert docx["basis"] == "failed"

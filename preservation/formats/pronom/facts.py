@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 WINDOW = 128 * 1024  # bytes of a file's start, and of its end, that patterns are held against: FIDO's own bound
 NO_END = 1 << 62  # an offset without a bound
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureFiles:
+    """A DROID signature file and the container signature file that goes with it."""
+
+    signatures: Path
+    containers: Path
 
 
 @dataclass(frozen=True, slots=True)
