@@ -8,6 +8,7 @@ STEPS = {
     "receive": say("receiving"),
     "check what was supplied": say("checking what was supplied"),
     "identify formats": say("identifying formats"),
+    "fetch signatures": say("fetching signatures"),
     "write the bag": say("writing the bag"),
     "check the bag": say("checking the bag"),
     "copy": say("copying to"),

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -77,7 +76,7 @@ def described(
 ) -> Kept:
     """What there is to say of a release read from the given files, as if kept in `folder`."""
     name = f"{release.pronom}-{release.container_date}"
-    place = folder / name if folder is not None else None
+    names = _names(release.pronom, release.container_date)
     return Kept(
         name=name,
         pronom=release.pronom,
@@ -86,11 +85,14 @@ def described(
         **counts(release),
         origin=origin,
         kept_at=now,
-        digests={file.name: _sha256(file) for file in (given.signatures, given.containers)},
-        files=given
-        if place is None
-        else SignatureFiles(place / given.signatures.name, place / given.containers.name),
+        digests=dict(zip(names, map(_sha256, (given.signatures, given.containers)), strict=True)),
+        files=given if folder is None else SignatureFiles(*(folder / name / file for file in names)),
     )
+
+
+def _names(pronom: str, containers_dated: str) -> tuple[str, str]:
+    """What the files are called, as PRONOM does, however they were called where they came from."""
+    return f"DROID_SignatureFile_V{pronom}.xml", f"container-signature-{containers_dated.replace('-', '')}.xml"
 
 
 def counts(release: Release) -> dict[str, int]:
@@ -110,8 +112,8 @@ def keep(folder: Path, kept: Kept, given: SignatureFiles) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=_NEW, dir=folder))
     making.chmod(0o755)
-    for file in (given.signatures, given.containers):
-        _write(making / file.name, file.read_bytes())
+    for file, name in zip((given.signatures, given.containers), kept.digests, strict=True):
+        _write(making / name, file.read_bytes())
     _write(making / _FACTS, json.dumps(_plain(kept), ensure_ascii=False, indent=1).encode())
     _sync(making)
     place = folder / kept.name
@@ -287,8 +289,3 @@ def _damaged(place: Path, seen: str, *, expected: str | None = None) -> Signatur
             "installation with `vankho formats update --use fido`."
         ),
     )
-
-
-def untidy(folder: Path) -> Iterator[Path]:
-    """What dead updates left in the folder."""
-    yield from folder.glob(f"{_NEW}*")
