@@ -1,0 +1,81 @@
+"""The tables of the daily work: runs, incidents, notices to be sent. The migrations make them, as all others.
+
+Runs and notices are no history: nothing of them is proved, and with the catalog they are lost. Incidents of damaged
+and of unreadable copies follow from the events, and are made again with the projections.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, UniqueConstraint
+
+from preservation.catalog.schema import Moment, Number, Word, metadata
+
+runs = Table(
+    "runs",
+    metadata,
+    Column(
+        "number", Number, primary_key=True, autoincrement=True
+    ),  # the order in which they began, whatever clocks say
+    Column("id", Word, nullable=False, unique=True),
+    Column("flow", Word, nullable=False),
+    Column("asked", Word, nullable=False),  # JSON: what the flow was asked to do
+    Column("process", Word, nullable=False),  # leases.this_process
+    Column("began_at", Moment, nullable=False),
+    Column("heard_at", Moment, nullable=False),  # the last sign that it got on
+    Column("ended_at", Moment),
+    Column("word", Word),  # well, found, failed, interrupted, broken-off; NULL while it runs
+    Column("verdict", SmallInteger),  # 0, 1, 3; NULL where there was none
+    Column("counts", Word),  # JSON
+    Column("report", Word),  # the folder of its report, relative to the workspace
+    Column("reason", Word),  # JSON of the sentence, when it failed as a whole
+    Index("ix_runs_flow", "flow", "number"),
+    Index("ix_runs_ended_at", "ended_at"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Word, primary_key=True),
+    Column("key", Word, nullable=False),  # what it is about: the same trouble again has the same key
+    Column("open_key", Word),  # the key while it is open: of one trouble at most one incident is open
+    Column("kind", Word, nullable=False),
+    Column("identifier", Word),
+    Column("version", Integer),
+    Column("store", Word),
+    Column("grade", Word),  # of a copy's incident: the strongest at which it was seen
+    Column("flow", Word),
+    Column("detail", Word, nullable=False),  # JSON of the sentence that says more, "" for none
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+    Column("times", BigInteger, nullable=False),
+    Column("acknowledged_at", Moment),
+    Column("acknowledged_by", Word),
+    Column("acknowledged_why", Word),
+    Column("closed_at", Moment),
+    Column("closed_why", Word),  # proved, readable, given-up, back, ended-well, enough
+    Column("told_at", Moment),  # when a notice told of it at once
+    UniqueConstraint("open_key", name="uq_incidents_open_key"),
+    Index("ix_incidents_first_seen", "first_seen", "id"),
+    Index("ix_incidents_kind", "kind", "open_key"),
+)
+
+notices = Table(  # what is to be sent, until it was; and what was, so that the same is not sent again
+    "notices",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", Word, nullable=False, unique=True),
+    Column("channel", Word, nullable=False),
+    Column("role", Word, nullable=False),
+    Column("kind", Word, nullable=False),  # digest, damage, auditor-silent
+    Column("run", Word),
+    Column("subject", Word, nullable=False),
+    Column("body", Word, nullable=False),
+    Column("content", Word, nullable=False),  # digest of what it says, without times and numbers of runs
+    Column("created_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", Moment),
+    Column("sent_at", Moment),
+    Column("trouble", Word),  # why the last try failed, without any secret
+    Index("ix_notices_channel", "channel", "role", "number"),
+    Index("ix_notices_next_try_at", "next_try_at"),
+)
