@@ -6,10 +6,7 @@ A store that tells another history stops the run before anything is written, unt
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
-import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from typing import Any, TypeVar
 
 from flows.failures import as_finding
 from flows.outcomes import Verdict
+from flows.people import who
 from flows.workspace import Workspace
 from policies.load import policy_names, read_policy
 from policies.problems import PolicyInvalid
@@ -232,7 +230,7 @@ def accept(workspace: Workspace, store: str, *, reason: str) -> Accepted:
             next_step=say("`vankho ledger verify` shows how every store stands."),
         )
     book = max(force.book, *(each.book for each in found)) + 1
-    by = _who()
+    by = who()
     records = tuple(refused_record(each) for each in refused)
     told = events.event(
         EventType.VALIDATION,
@@ -246,15 +244,6 @@ def accept(workspace: Workspace, store: str, *, reason: str) -> Accepted:
     workspace.notices += [_not_compared(name, error) for name, error in away.items()]
     pushed = push(workspace, [each.store for each in found])
     return Accepted(store, book, reason.strip(), by, records, tuple(pushed))
-
-
-def _who() -> str:
-    """The person's account on this machine, or its number where it has no name, as in many containers."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True, slots=True)
