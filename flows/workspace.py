@@ -31,6 +31,7 @@ from preservation.errors import UsageError
 from preservation.facts import FileFact
 from preservation.findings import Finding, Severity
 from preservation.formats.identify import Identifier
+from preservation.formats.kept import files_in_use
 from preservation.ledger.guard import LedgerRefused
 from preservation.progress import Progress, Silent
 from storage_adapters.errors import StorageDenied, StorageError
@@ -171,8 +172,10 @@ class Workspace:
 
     @cached_property
     def identifier(self) -> Identifier:
-        """The format identifier, its workers started at first use and kept for the whole batch."""
-        return Identifier().__enter__()
+        """The format identifier, its workers started at first use and kept for the whole batch. It goes by the
+        release in use. Raises SignaturesDamaged.
+        """
+        return Identifier(signatures=files_in_use(self.folder / "formats")).__enter__()
 
     def warm_up(self) -> None:
         """Start the identifier's first worker now: it loads its signatures while other things are done."""
