@@ -77,11 +77,11 @@ def update_from_files(workspace: Workspace, signatures: Path, containers: Path, 
     """Take in the release in two files and put it in force. Raises UsageError when it cannot be used."""
     with _alone(workspace) as scratch:
         given = SignatureFiles(signatures, containers)
+        origin = str(signatures.absolute().parent)
         try:
-            release = _read(given)
-        except ReleaseUnreadable as error:
+            return _take_in(workspace, given, _read(given), origin, scratch, older=older)
+        except ReleaseUnreadable as error:  # what was given is at fault, not the system
             raise UsageError(error.what, **_parts(error)) from error
-        return _take_in(workspace, given, release, str(signatures.absolute().parent), scratch, older=older)
 
 
 def update_from_folder(workspace: Workspace, folder: Path, *, older: bool) -> Switched:

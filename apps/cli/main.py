@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from apps.cli import bags, catalog, copies, demo, ingesting, ledger, rules, screen, tidying, viewing
+from apps.cli import bags, catalog, copies, demo, formats, ingesting, ledger, rules, screen, tidying, viewing
 from apps.cli.command import INTERRUPTED, Common, JsonOption, LanguageOption, WorkspaceOption
 from apps.cli.help import in_language
 from apps.cli.usage import explained
@@ -34,6 +34,7 @@ def build() -> typer.Typer:
     copies.register(app)
     tidying.register(app)
     rules.register(app)
+    formats.register(app)
     bags.register(app)
     ledger.register(app)
     catalog.register(app)

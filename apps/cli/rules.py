@@ -1,9 +1,8 @@
-"""`vankho policy`, `formats`, `store`: what should be true, what files are, whether a store keeps its promises."""
+"""`vankho policy`, `store`: what should be true, whether a store keeps its promises."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,6 @@ from apps.cli import shapes
 from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
 from flows.outcomes import Verdict
-from preservation.facts import Basis, FormatFact
 from preservation.findings import Severity
 from wording import say
 from wording.translate import translate
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from storage_adapters.conformance import ClauseResult
     from storage_adapters.store import Capabilities
 
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the groups of this module."""
@@ -32,10 +28,6 @@ def register(app: typer.Typer) -> None:
     command(policy, "check")(policy_check)
     command(policy, "explain")(policy_explain)
     app.add_typer(policy, name="policy")
-    formats = typer.Typer(help="Formats: what files are.", no_args_is_help=True)
-    command(formats, "identify")(formats_identify)
-    command(formats, "report")(formats_report)
-    app.add_typer(formats, name="formats")
     store = typer.Typer(help="Stores: where copies live.", no_args_is_help=True)
     command(store, "list")(store_list)
     command(store, "check")(store_check)
@@ -92,87 +84,6 @@ def policy_explain(
     }
     table = Table((say("Field"), say("Value"), say("Written in")), [(v.field, v.value, v.source) for v in values])
     return Answer(data, [say("Policy {name}", name=name), table, *shapes.finding_lines(findings, session.language)])
-
-
-def formats_identify(_session: Session, paths: Paths) -> Answer:
-    """Say what each file is, and what that rests on."""
-    from preservation.formats.identify import Identifier
-
-    _refuse_absent(paths)
-    with Identifier() as identifier:
-        facts = list(identifier.identify_paths(paths))
-    headings = (say("File"), say("PUID"), say("Format"), say("Basis"), say("XML"))
-    rows = [(f.path, f.puid or "–", _name(f), shapes.BASES[f.basis], f.xml_format or "–") for f in facts]
-    failed = any(fact.basis is Basis.FAILED for fact in facts)
-    return Answer([_format_json(fact) for fact in facts], [Table(headings, rows)], Verdict.FOUND if failed else 0)
-
-
-def _name(fact: FormatFact) -> str:
-    name = " ".join(part for part in (fact.name, fact.version) if part) or "–"
-    return f"{name} (≠ {Path(fact.path).suffix})" if fact.extension_mismatch else name
-
-
-def _format_json(fact: FormatFact) -> dict[str, Any]:
-    return {
-        "path": fact.path,
-        "puid": fact.puid,
-        "name": fact.name,
-        "version": fact.version,
-        "mime": fact.mime,
-        "basis": fact.basis.value,
-        "candidates": list(fact.candidates),
-        "extension_mismatch": fact.extension_mismatch,
-        "xml_format": fact.xml_format,
-        "xml_namespace": fact.xml_namespace,
-        "tool": fact.tool,
-        "signatures": fact.signatures,
-        "note": fact.note,
-    }
-
-
-def formats_report(
-    session: Session,
-    collection: Annotated[
-        str | None, typer.Option("--collection", metavar="NAME", help="Only this collection.", show_default=False)
-    ] = None,
-) -> Answer:
-    """Count the formats of everything that is kept."""
-    with session.open() as workspace:
-        counts = workspace.catalog.format_counts(collection=collection)
-    data = [
-        {
-            "puid": c.puid,
-            "name": c.name,
-            "version": c.version,
-            "basis": c.basis.value,
-            "xml_format": c.xml_format,
-            "extension_mismatch": c.extension_mismatch,
-            "files": c.files,
-            "bytes": c.bytes,
-            "packages": c.packages,
-        }
-        for c in counts
-    ]
-    headings = (say("PUID"), say("Format"), say("Basis"), say("XML"), say("Files"), say("Size"), say("AIPs"))
-    rows = [
-        (
-            c.puid or "–",
-            " ".join(part for part in (c.name, c.version) if part) or "–",
-            shapes.BASES[c.basis],
-            c.xml_format or "–",
-            c.files,
-            shapes.size(c.bytes),
-            c.packages,
-        )
-        for c in counts
-    ]
-    return Answer(data, [Table(headings, rows)] if rows else [say("Nothing is here yet.")])
-
-
-def _refuse_absent(paths: Sequence[Path]) -> None:
-    absent = [path for path in paths if not path.exists() and not path.is_symlink()]
-    if absent:
-        raise shapes.absent(absent[0])
 
 
 def store_list(session: Session) -> Answer:
