@@ -1,6 +1,6 @@
 """Writing text tag files (RFC 8493): bag declaration, bag-info, manifests. The writer's side only.
 
-Everything is UTF-8 without a byte-order mark, lines end with LF, every file is synced before its name counts.
+Everything is UTF-8 without a byte-order mark, and lines end with LF.
 """
 
 from __future__ import annotations
@@ -8,21 +8,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
-
-
-@contextmanager
-def durable(path: Path) -> Iterator[BinaryIO]:
-    """Open a new tag file for writing; on leaving, its bytes are on the disk. Raises OSError (disk full…)."""
-    with path.open("wb") as out:
-        yield out
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write the bag of an accepted package: move the payload in, write the tag files, bagit.txt last, rename.
+"""Write the bag of an accepted package: move the payload in, write the tag files, put it all on the disk, rename.
 
 Promises: payload bytes are never copied or changed; nothing stands at the destination until the bag is whole and
 on the disk; after a kill it may simply be called again with the same submission. Refuses (FixityError) to bag
@@ -12,10 +12,13 @@ import ctypes
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from functools import lru_cache
 from itertools import chain
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +27,6 @@ from preservation.bags.premis import write_premis
 from preservation.bags.tag_files import (
     DECLARATION,
     bag_info_lines,
-    durable,
     encoded,
     human_size,
     manifest_line,
@@ -37,6 +39,7 @@ from wording import say
 
 if TYPE_CHECKING:
     from preservation.packages.received import Received
+    from preservation.packages.submission import Submission
 
 _BUFFER = 1 << 20  # bytes read at a time
 
@@ -58,17 +61,14 @@ def write_bag(received: Received, plan: BagPlan, *, destination: Path) -> Writte
     _write_bag_info(received, plan, bag)
     tags = _tag_facts(received, bag, plan.algorithms)
     tags += _write_tag_manifests(tags, plan.algorithms, bag)
-    _sync(bag)
-    with durable(bag / "bagit.txt") as out:
-        out.write(DECLARATION)
-    sync_folder(bag)
+    (bag / "bagit.txt").write_bytes(DECLARATION)
     objects = write_facts(
         received.submission.folder / "objects.jsonl", _objects(tags, digests, plan.formats), load_object
     )
+    _sync(received.submission)
     _refuse_taken(destination)
     os.rename(bag, destination)  # noqa: PTH104 - the atomic step is to be seen
     sync_folder(destination.parent)
-    sync_folder(received.submission.folder)
     return WrittenBag(
         destination,
         objects,
@@ -124,19 +124,28 @@ def _complete_digests(received: Received, data: Path, algorithms: tuple[str, ...
 
     def complete() -> Iterator[FileFact]:
         for file in received.inventory:
-            path = data / file.path
-            size = path.lstat().st_size if path.is_file() and not path.is_symlink() else None
+            size = _size(f"{data}/{file.path}")
             if size != file.size:
                 raise _changed(file.path, f"{file.size} bytes", "no file" if size is None else f"{size} bytes")
             known = file.digests
             if not set(wanted) <= set(known):
-                known = _hashes(path, {*wanted, *known})
+                known = _hashes(data / file.path, {*wanted, *known})
                 for name, digest in file.digests.items():
                     if known[name] != digest:
                         raise _changed(file.path, f"{name} {digest}", f"{name} {known[name]}")
-            yield replace(file, digests={name: known[name] for name in wanted})
+            as_wanted = known is file.digests and len(known) == len(wanted)
+            yield file if as_wanted else replace(file, digests={name: known[name] for name in wanted})
 
     return write_facts(received.submission.folder / "payload.jsonl", complete(), load_file)
+
+
+def _size(path: str) -> int | None:
+    """The size of the regular file, None when no such file stands there."""
+    try:
+        seen = os.lstat(path)
+    except OSError:
+        return None
+    return seen.st_size if stat.S_ISREG(seen.st_mode) else None
 
 
 def _changed(path: str, expected: str, seen: str) -> FixityError:
@@ -181,18 +190,23 @@ def _write_metadata(plan: BagPlan, files: FactFile[FileFact], bag: Path) -> None
     if plan.descriptor is not None:
         if plan.descriptor_name in _METADATA or "/" in plan.descriptor_name:
             raise ValueError(f"not a name for the descriptor: {plan.descriptor_name!r}")
-        with durable(folder / plan.descriptor_name) as out:
-            out.write(plan.descriptor)
-    with durable(folder / "premis.xml") as out:
+        (folder / plan.descriptor_name).write_bytes(plan.descriptor)
+    with (folder / "premis.xml").open("wb") as out:
         described = _described(files, plan.formats)
         write_premis(out, identifier=plan.identifier, version=plan.version, files=described, events=plan.events)
-    with durable(folder / "formats.json") as out:
+    with (folder / "formats.json").open("wb") as out:
         out.write(b'{"files": [')
         for number, known in enumerate(plan.formats):
-            facts = {field.name: getattr(known, field.name) for field in fields(known)}
-            line = json.dumps({**facts, "path": f"data/{known.path}"}, ensure_ascii=False)
-            out.write((",\n" if number else "\n").encode() + line.encode())
+            path = encode_basestring(f"data/{known.path}")
+            out.write(f'{"," if number else ""}\n{{"path": {path}, {_rest_of(replace(known, path=""))}'.encode())
         out.write(b"\n]}\n")
+
+
+@lru_cache(maxsize=1024)
+def _rest_of(known: FormatFact) -> str:
+    """A format as JSON, all but its path. Few differ: nearly every page of a book has the same."""
+    facts = {field.name: getattr(known, field.name) for field in fields(known) if field.name != "path"}
+    return json.dumps(facts, ensure_ascii=False)[1:]
 
 
 _METADATA = ("premis.xml", "formats.json", "original-names.json", "submission", "set-aside")
@@ -213,7 +227,7 @@ def _write_names(received: Received, files: Iterable[FileFact], bag: Path) -> No
     first = next(lines, None)
     if first is None:
         return
-    with durable(bag / "metadata" / "original-names.json") as out:
+    with (bag / "metadata" / "original-names.json").open("wb") as out:
         out.write(b'{"names": [\n' + first.encode())
         out.writelines(b",\n" + line.encode() for line in lines)
         out.write(b"\n]}\n")
@@ -221,7 +235,7 @@ def _write_names(received: Received, files: Iterable[FileFact], bag: Path) -> No
 
 def _write_manifests(files: Iterable[FileFact], algorithms: tuple[str, ...], bag: Path) -> None:
     with ExitStack() as held:
-        outs = {name: held.enter_context(durable(bag / f"manifest-{name}.txt")) for name in algorithms}
+        outs = {name: held.enter_context((bag / f"manifest-{name}.txt").open("wb")) for name in algorithms}
         for file in files:
             for name, out in outs.items():
                 out.write(manifest_line(file.digests[name], f"data/{file.path}"))
@@ -243,7 +257,7 @@ def _write_bag_info(received: Received, plan: BagPlan, bag: Path) -> None:
     }
     if received.empty_folders:
         elements["Vankho-Empty-Folder"] = tuple(encoded(f"data/{folder}") for folder in received.empty_folders)
-    with durable(bag / "bag-info.txt") as out:
+    with (bag / "bag-info.txt").open("wb") as out:
         out.writelines(bag_info_lines(elements))
 
 
@@ -284,8 +298,7 @@ def _write_tag_manifests(tags: list[FileFact], algorithms: tuple[str, ...], bag:
     written = []
     for name in algorithms:
         content = b"".join(manifest_line(tag.digests[name], tag.path) for tag in tags)
-        with durable(bag / f"tagmanifest-{name}.txt") as out:
-            out.write(content)
+        (bag / f"tagmanifest-{name}.txt").write_bytes(content)
         written.append(_bytes_fact(f"tagmanifest-{name}.txt", content, algorithms))
     return written
 
@@ -307,19 +320,16 @@ def _tag_object(tag: FileFact) -> ObjectFact:
     return ObjectFact(tag.path, tag.size, tag.digests["sha256"], Role.TAG, tag.original_name)
 
 
-def _sync(folder: Path) -> None:
-    """Everything written so far reaches the disk, names and bytes, before bagit.txt says that the bag is whole.
+def _sync(submission: Submission) -> None:
+    """Everything written so far reaches the disk, names and bytes, before the rename says that the bag is whole.
 
-    One syncfs of the file system that holds the bag instead of an fsync of each of perhaps a million payload
-    files, which would take twice the time of writing them. Where the C library has no syncfs, sync() waits for
-    every file system on Linux as well.
+    One syncfs of the file system that holds the bag instead of an fsync of each of perhaps a million files, which
+    would take twice the time of writing them. Asked of a file that was open before the first byte was written, it
+    tells of every write that failed since. Where the C library has no syncfs, sync() waits for every file system on
+    Linux as well.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-        if syncfs is None:
-            os.sync()
-        elif syncfs(handle) != 0:
-            raise OSError(ctypes.get_errno(), "the disk could not store the bag", str(folder))
-    finally:
-        os.close(handle)
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+    elif syncfs(submission.lock) != 0:
+        raise OSError(ctypes.get_errno(), "the disk could not store the bag", str(submission.folder))

@@ -85,7 +85,7 @@ def sort_facts(facts: Iterable[FileFact], folder: Path) -> Iterator[FileFact]:
         runs.append(write_facts(folder / f"run-{len(runs)}.jsonl", run, load_file))
     yield from heapq.merge(*runs, key=_order)
     for written in runs:
-        written.path.unlink()
+        written.remove()
 
 
 def _order(fact: FileFact) -> bytes:

@@ -79,7 +79,7 @@ def receive(
     except PackageUnreadable as error:
         raise _with_all(error, work) from error
     received = arrange(submission, arrived, litter=litter, notes=work.notes)
-    arrived.path.unlink()
+    arrived.remove()
     return received
 
 
@@ -106,7 +106,7 @@ def _from_folder(work: _Work) -> Iterator[FileFact]:
     yield from _lists_first(entries, work, moved=work.progress.advance)
     for finding in compare(iter(listing), list_folder(source, try_open=False, depth=depth)):
         work.notes.add(finding)
-    listing.path.unlink()
+    listing.remove()
 
 
 def _look_over(listing: Iterable[Listed], work: _Work) -> int:

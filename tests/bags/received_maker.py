@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from preservation.bags.plan import BagPlan
@@ -14,6 +16,12 @@ from preservation.packages.submission import Submission
 from tests.bags.bag_maker import digest
 
 NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
+
+
+@lru_cache(maxsize=16)
+def a_lock(folder: Path) -> int:
+    """A descriptor on the file system of the folder, as a claim holds one."""
+    return os.open(folder, os.O_RDONLY)
 
 
 def received_package(
@@ -37,7 +45,7 @@ def received_package(
     inventory = facts.get(payload, [])
     listing = b"".join(f"{f.digests['sha256']} {f.size} {f.path}\n".encode() for f in inventory)
     return Received(
-        submission=Submission("s-1", folder / "source", Form.FOLDER, folder, -1),
+        submission=Submission("s-1", folder / "source", Form.FOLDER, folder, a_lock(Path(folder.anchor))),
         is_bag=given_tags is not None,
         payload=payload,
         given_tags=home if given_tags is not None else None,

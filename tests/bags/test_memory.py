@@ -12,7 +12,8 @@ MOST_PER_FILE = 600  # bytes of memory for one file of the payload
 
 # In a process of its own, because the highest use of memory is known only for a whole process.
 MEASURE = """
-import resource, sys
+import os, resource, sys
+import preservation.inventory
 from datetime import date
 from pathlib import Path
 from hashlib import sha256
@@ -24,6 +25,7 @@ from preservation.inventory import load_file, load_format, write_facts
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission
 
+preservation.inventory.IN_MEMORY = 1000  # as if it were a package of a million
 count, root = int(sys.argv[1]), Path(sys.argv[2])
 folder = root / "s"
 (folder / "received").mkdir(parents=True)
@@ -33,7 +35,7 @@ def receive():
         (folder / "received" / name).write_bytes(b"x")
         yield FileFact(name, 1, {"sha256": sha256(b"x").hexdigest()})
 formats = (FormatFact(n, "fmt/353", "TIFF", Basis.SIGNATURE, "fido", "v109") for n in names())
-received = Received(Submission("s", root, Form.FOLDER, folder, -1), False, folder / "received", None,
+received = Received(Submission("s", root, Form.FOLDER, folder, os.open(root, os.O_RDONLY)), False, folder / "received", None,
     write_facts(folder / "i", receive(), load_file), (), (), (), count, count, "0", ())
 plan = BagPlan("id", 1, ("sha256",), date(2026, 11, 22), "vankho 0", (), write_facts(folder / "f", formats, load_format))
 written = write_bag(received, plan, destination=root / "bag")

@@ -181,7 +181,7 @@ def test_names_that_leave_the_package_are_refused_and_nothing_is_written(deliver
     assert [code for code, _ in delivery.errors] == ["name-unsafe"]
     assert delivery.files == {"ok": b"content"}
     written = [p for p in tmp_path.rglob("*") if p.is_file() and p.name not in ("lock", ".claims", "a.zip")]
-    assert sorted(p.name for p in written) == ["inventory.jsonl", "ok"]
+    assert sorted(p.name for p in written) == ["ok"]
 
 
 @pytest.mark.parametrize("name", [b"a\nb", b"\x1b[31m", b"x" * 256])
