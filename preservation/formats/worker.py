@@ -33,7 +33,7 @@ def main() -> None:
     """Serve until the input ends. The arguments are JSON: the limits, and the two files of the release or null."""
     limits = Limits(**json.loads(sys.argv[1]))
     chosen = json.loads(sys.argv[2])
-    answers = _keep_answers_clean()
+    answers = keep_answers_clean()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a parent may have left it ignored or blocked
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     try:
@@ -52,8 +52,8 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
 
     engine = Engine(load(chosen), limits, tool=TOOL)
     unknown = FormatFact("", None, None, Basis.FAILED, tool=engine.tool, signatures=engine.signatures)
-    _send(answers, unknown)
-    _silence(2)
+    send(answers, unknown)
+    silence(2)
     for line in sys.stdin.buffer:
         path, name = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
@@ -67,7 +67,7 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
         except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer about that file
             fact = replace(unknown, note=reason(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _send(answers, fact)
+        send(answers, fact)
 
 
 def open_regular(path: str) -> IO[bytes]:
@@ -89,20 +89,22 @@ def reason(error: Exception) -> str:
     return f"cannot be read: {error.strerror or error}"
 
 
-def _keep_answers_clean() -> IO[bytes]:
+def keep_answers_clean() -> IO[bytes]:
     """The real standard output for answers alone; printing goes nowhere from here on."""
     answers = os.fdopen(os.dup(1), "wb")
-    _silence(1)
+    silence(1)
     return answers
 
 
-def _silence(descriptor: int) -> None:
+def silence(descriptor: int) -> None:
+    """Let whatever is written there go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
-def _send(answers: IO[bytes], answer: FormatFact) -> None:
+def send(answers: IO[bytes], answer: FormatFact) -> None:
+    """Give one answer to the parent."""
     answers.write(_line(answer))
     answers.flush()  # at once, so that of a dead worker it is known which file it died of
 

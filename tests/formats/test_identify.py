@@ -271,8 +271,8 @@ def test_what_is_printed_in_a_worker_cannot_pass_for_an_answer():
     """A library may print; the answers go through a descriptor of their own."""
     code = (
         "import os; from preservation.facts import Basis, FormatFact\n"
-        "from preservation.formats.worker import _keep_answers_clean, _send\n"
-        "answers = _keep_answers_clean(); print('forged', flush=True); os.write(1, b'forged')\n"
-        "_send(answers, FormatFact('', 'fmt/18', None, Basis.NONE, tool='t', signatures='s'))"
+        "from preservation.formats.worker import keep_answers_clean, send\n"
+        "answers = keep_answers_clean(); print('forged', flush=True); os.write(1, b'forged')\n"
+        "send(answers, FormatFact('', 'fmt/18', None, Basis.NONE, tool='t', signatures='s'))"
     )
     assert json.loads(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT))["puid"] == "fmt/18"
