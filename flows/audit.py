@@ -7,6 +7,7 @@ Memory is a few lines for each copy, however much of them is damaged.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from flows.failures import as_finding
 from flows.outcomes import Verdict
 from flows.references import versions_named
 from flows.steps import Step, plain_step
+from flows.told import copy_audited
 from flows.workspace import Workspace
 from preservation import events
 from preservation.facts import AIPVersion, Grade, Outcome
@@ -81,17 +83,22 @@ def _audit_store(workspace: Workspace, store: str, versions: Sequence[AIPVersion
     away: Finding | None = None
     room = FINDINGS_TOLD
     for version in versions:
+        started = time.monotonic()
         if away is None:
             try:
                 report = plain_step(store, audit_replica, workspace, version, store, grade)
+                workspace.run.tell(copy_audited(report, policy=version.policy, seconds=time.monotonic() - started))
                 done.append(Audited(_told(report, max(room, FINDINGS_LEAST))))
                 room -= len(report.findings)
                 continue
             except StorageError as error:
                 reason = as_finding(error) if isinstance(error, CopyInUse) else store_failed(store, error)
                 away = None if is_there(workspace, store) else reason
-        workspace.catalog.record([events.not_checked(version, store, grade, away or reason, workspace.clock())])
-        done.append(Audited(_unreadable(version, store, grade, away or reason), away))
+        told = events.not_checked(version, store, grade, away or reason, workspace.clock(), away=away is not None)
+        workspace.catalog.record([told])
+        unread, took = _unreadable(version, store, grade, away or reason), time.monotonic() - started
+        workspace.run.tell(copy_audited(unread, policy=version.policy, seconds=took, away=away is not None))
+        done.append(Audited(unread, away))
     return done
 
 

@@ -8,6 +8,7 @@ left for the next run; the others go on. The package is never blamed for a store
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from flows.outcomes import Verdict
 from flows.places import WORKSPACE, donors_for
 from flows.references import version_named
 from flows.steps import Step
+from flows.told import copy_audited, copy_failed
 from flows.workspace import Workspace
 from policies.model import Policy
 from policies.release import may_release
@@ -77,15 +79,17 @@ def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step:
             if _proved(held.get(name)):
                 continue
             lease.check()
-            claimed = name in held
+            claimed, started = name in held, time.monotonic()
             try:
                 if not claimed:
                     step(f"copy to {name}", _copy, workspace, now, name)
                     claimed = True
                 reports.append(step(f"verify in {name}", audit_replica, workspace, now, name))
+                workspace.run.tell(copy_audited(reports[-1], policy=now.policy, seconds=time.monotonic() - started))
             except (StorageError, OSError) as error:
                 failures.append(store_failed(name, error))
                 workspace.catalog.record([_not_done(now, name, failures[-1], workspace.clock(), claimed=claimed)])
+                workspace.run.tell(copy_failed(now, name, failures[-1], seconds=time.monotonic() - started))
         release(workspace, now, policy)
     return Copies(tuple(reports), tuple(failures))
 

@@ -160,8 +160,12 @@ def checked(report: ReplicaReport, now: datetime) -> tuple[Event, tuple[Evidence
     return done, (Evidence(report.identifier, report.version, report.store, report.grade, report.outcome, now),)
 
 
-def not_checked(version: AIPVersion, store: str, grade: Grade, reason: Finding, now: datetime) -> Event:
-    """A replica could not be audited because its store was away or refused us."""
+def not_checked(
+    version: AIPVersion, store: str, grade: Grade, reason: Finding, now: datetime, *, away: bool | None = None
+) -> Event:
+    """A replica could not be audited because its store was away or refused us; `away` says whether the store as a
+    whole was looked for and not there, so that the copy is not to blame. None: nobody looked.
+    """
     return event(
         EventType.FIXITY_CHECK,
         now,
@@ -169,7 +173,7 @@ def not_checked(version: AIPVersion, store: str, grade: Grade, reason: Finding, 
         of=version,
         store=store,
         findings=(reason,),
-        detail={"grade": grade.value, "result": Outcome.UNREADABLE.value},
+        detail={"grade": grade.value, "result": Outcome.UNREADABLE.value} | ({} if away is None else {"away": away}),
     )
 
 
