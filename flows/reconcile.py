@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
+from flows import told
 from flows.copies import store_failed
 from flows.outcomes import Verdict
 from flows.steps import Step, plain_step
@@ -46,6 +48,14 @@ def reconcile(workspace: Workspace, *, store: str | None = None, step: Step = pl
 
 
 def _reconcile_store(workspace: Workspace, name: str) -> ReconciledStore:
+    started = time.monotonic()
+    done = _compared(workspace, name)
+    seconds, away = time.monotonic() - started, done.away is not None
+    workspace.run.tell(told.store(name, done.word, done.report.findings, away=away, seconds=seconds))
+    return done
+
+
+def _compared(workspace: Workspace, name: str) -> ReconciledStore:
     try:
         claimed = (replica for replica in workspace.catalog.all_replicas() if replica.store == name)
         return ReconciledStore(reconcile_store(workspace.store(name), claimed, workspace.catalog.objects))

@@ -6,6 +6,7 @@ alone for the rest of the run: a person must look at it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -15,8 +16,10 @@ from flows.copies import audit_replica, copies_held, store_failed
 from flows.outcomes import Verdict
 from flows.places import donors_for
 from flows.references import versions_named
+from flows.rows import Row
 from flows.steps import Step, each, plain_step
 from flows.tidy import tidy
+from flows.told import copy_audited, copy_failed
 from flows.workspace import Workspace
 from policies.standing import is_damaged
 from preservation import events
@@ -77,6 +80,23 @@ def _title(damaged: tuple[AIPVersion, str]) -> str:
 
 
 def _repair_one(
+    damaged: tuple[AIPVersion, str], workspace: Workspace, step: Step, *, spoiling: set[str]
+) -> RepairedReplica:
+    started = time.monotonic()
+    done = _tried(damaged, workspace, step, spoiling=spoiling)
+    workspace.run.tell(_told(done, seconds=time.monotonic() - started))
+    return done
+
+
+def _told(done: RepairedReplica, *, seconds: float) -> Row:
+    """One row a copy: the last audit of it, under the word for the whole repair."""
+    if done.after is None:
+        return copy_failed(done.version, done.store, done.findings[0], seconds=seconds)
+    row = copy_audited(done.after, policy=done.version.policy, seconds=seconds)
+    return replace(row, outcome=done.word, reason=row.reason or next(iter(done.findings), None))
+
+
+def _tried(
     damaged: tuple[AIPVersion, str], workspace: Workspace, step: Step, *, spoiling: set[str]
 ) -> RepairedReplica:
     version, store = damaged

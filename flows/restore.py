@@ -5,6 +5,7 @@ Cut off after the bag appeared but before that was told, it is told by the next 
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 from flows.outcomes import Verdict
 from flows.places import donors_for
 from flows.references import version_named
+from flows.rows import Row
 from flows.steps import Step, plain_step
+from flows.told import package
 from flows.workspace import Workspace
 from preservation import events
 from preservation.bags.check import check_bag
@@ -53,6 +56,7 @@ def restore(
 
     Raises UnknownReference, NoGoodCopy, RestoreFailed, StorageError.
     """
+    started = time.monotonic()
     wanted, destination = version_named(workspace, reference, version), Path(to)
     note = untold(destination)
     restored = _found_whole(workspace, wanted, destination) if note is not None else None
@@ -66,7 +70,22 @@ def restore(
     if not workspace.catalog.has_event(note):
         workspace.catalog.record([replace(_given(workspace, wanted, restored, report), id=note)])
     told(destination)
-    return RestoredVersion(wanted, restored, report)
+    done = RestoredVersion(wanted, restored, report)
+    workspace.run.tell(_row(done, seconds=time.monotonic() - started))
+    return done
+
+
+def _row(done: RestoredVersion, *, seconds: float) -> Row:
+    return package(
+        done.word,
+        (*done.restored.findings, *done.report.findings),
+        source=str(done.restored.folder),
+        identifier=done.version.identifier,
+        version=done.version.version,
+        policy=done.version.policy,
+        size=done.restored.bytes,
+        seconds=seconds,
+    )
 
 
 def _given(workspace: Workspace, version: AIPVersion, restored: Restored, report: BagReport) -> Event:
