@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from flows import second_opinions
 from flows.copies import make_copies
 from flows.failures import as_finding
 from flows.outcomes import Verdict
@@ -81,6 +82,7 @@ def ingest(
     Raises PolicyError when the policy is wrong: then nothing was begun.
     """
     rules = workspace.policy(policy)
+    second_opinions.require(rules)
     submission_id = str(uuid.uuid4())
     try:
         tidy(workspace)
@@ -132,6 +134,9 @@ def _take_in(
             return _already_here(workspace, submission, known, (), began, step)
         supplied = step("check what was supplied", check_supplied_evidence, received, policy, workspace.progress)
         formats = step("identify formats", identify_formats, workspace, received)
+        opinions = None
+        if second_opinions.asked_for(policy):
+            opinions = step("ask for a second opinion", second_opinions.ask, workspace, received, formats)
         acceptance = step(
             "decide acceptance",
             decide,
@@ -141,6 +146,7 @@ def _take_in(
             supplied.descriptor,
             policy,
             now=workspace.clock(),
+            differing=opinions.differing() if opinions is not None else (),
         )
         history = events.of_reception(
             received,
@@ -152,11 +158,14 @@ def _take_in(
             policy=policy.name,
             accepted=acceptance.accepted,
         )
+        if opinions is not None:
+            history = (*history, second_opinions.told(workspace, received, opinions))
         if not acceptance.accepted:
             return _rejected(workspace, source, submission.id, acceptance.findings, history)
         if known is not None:
             return _already_here(workspace, submission, known, acceptance.findings, began, step)
-        with plan_bag(workspace, received, supplied, formats, policy, collection, history) as plan:
+        second = opinions.theirs if opinions is not None else None
+        with plan_bag(workspace, received, supplied, formats, policy, collection, history, second) as plan:
             bag = step("write the bag", write_bag, received, plan, destination=bag_place(workspace, submission))
             judged = step("check the bag", check_written_bag, workspace, bag, policy)
             version = step(
@@ -248,7 +257,7 @@ def ingest_batch(
     step: Step = plain_step,
 ) -> list[Ingested]:
     """Ingest many packages; one that is rejected or fails does not keep the others."""
-    workspace.policy(policy)
+    second_opinions.require(workspace.policy(policy))
 
     def one(source: str, where: Workspace, step: Step) -> Ingested:
         return ingest(where, source, policy=policy, collection=collection, step=step)

@@ -102,6 +102,7 @@ def plan_bag(
     policy: Policy,
     collection: str | None,
     history: tuple[Event, ...],
+    second_opinions: FactFile[FormatFact] | None = None,
 ) -> Iterator[BagPlan]:
     """The plan of the bag: which AIP, which version. Nobody else can take that version while the plan is held."""
     producer = _producer(received, supplied, policy)
@@ -118,6 +119,7 @@ def plan_bag(
             agent=events.AGENT,
             events=tuple(replace(event, identifier=identifier, version=number) for event in (*history, creation)),
             formats=formats,
+            second_opinions=second_opinions,
             bag_info=_bag_info(supplied, policy, producer=producer, collection=collection),
             descriptor=descriptor_bytes(received, descriptor) if descriptor is not None else None,
             descriptor_name="descriptor" + Path(descriptor.path).suffix

@@ -32,6 +32,7 @@ from preservation.facts import FileFact
 from preservation.findings import Finding, Severity
 from preservation.formats.identify import Identifier
 from preservation.formats.kept import files_in_use
+from preservation.formats.opinions import Kinship, kinship, siegfried
 from preservation.ledger.guard import LedgerRefused
 from preservation.progress import Progress, Silent
 from storage_adapters.errors import StorageDenied, StorageError
@@ -177,6 +178,18 @@ class Workspace:
         """
         return Identifier(signatures=files_in_use(self.folder / "formats")).__enter__()
 
+    @cached_property
+    def siegfried(self) -> Identifier:
+        """Siegfried, for policies that ask for a second opinion; kept for the whole batch like ours."""
+        return siegfried().__enter__()
+
+    @cached_property
+    def kinship(self) -> Kinship:
+        """Which formats are but a more exact answer than others, by the release in use."""
+        from preservation.formats.pronom.chosen import load  # late: it loads lxml
+
+        return kinship(load(files_in_use(self.folder / "formats")))
+
     def warm_up(self) -> None:
         """Start the identifier's first worker now: it loads its signatures while other things are done."""
         _ = self.identifier
@@ -193,8 +206,9 @@ class Workspace:
 
     def close(self) -> None:
         """End the workers and close the catalog, as far as they were used."""
-        if "identifier" in self.__dict__:
-            self.identifier.close()
+        for tool in ("identifier", "siegfried"):
+            if tool in self.__dict__:
+                getattr(self, tool).close()
         if "catalog" in self.__dict__:
             self.catalog.close()
 

@@ -119,9 +119,11 @@ def decide(
     policy: Policy,
     *,
     now: datetime,
+    differing: Iterable[tuple[FormatFact, FormatFact]] = (),
 ) -> Acceptance:
     """The decision on one package.
 
+    `differing` are files about which two identifiers contradict each other: our answer, and the other.
     `supplied.kind` is "none" when no checksums came with the package; `formats` is read once and may be long;
     `descriptor` is None when there is none, and its findings are those of the schema too.
     """
@@ -136,10 +138,11 @@ def decide(
     waived: list[Waived] = []
     weighed = [_weigh(finding, rules.waivers, today=today, waived=waived) for finding in given]
     review, by_format = _about_formats(policy, formats, today=today, waived=waived)
-    weighed += [*by_format, *_expired(weighed, rules.waivers, today=today)]
+    contradicted = _contradicted(differing)
+    weighed += [*by_format, *contradicted, *_expired(weighed, rules.waivers, today=today)]
     return Acceptance(
         accepted=all(finding.severity is not Severity.ERROR for finding in weighed),
-        review=review,
+        review=review or bool(contradicted),
         findings=tuple(weighed),
         waived=tuple(waived),
     )
@@ -229,13 +232,28 @@ def _about_formats(
         counts[kind] += 1
         if counts[kind] <= SHOWN_FORMATS:
             shown.append(finding)
-    for (code, severity), count in counts.items():
-        if count > SHOWN_FORMATS:
-            message = say(
-                "{count} more findings of the kind {code} are not shown.", count=count - SHOWN_FORMATS, code=code
-            )
-            shown.append(Finding(_NOT_SHOWN, severity, message))
+    shown += [_more(code, severity, count) for (code, severity), count in counts.items() if count > SHOWN_FORMATS]
     return review, shown
+
+
+def _more(code: str, severity: Severity, count: int) -> Finding:
+    message = say("{count} more findings of the kind {code} are not shown.", count=count - SHOWN_FORMATS, code=code)
+    return Finding(_NOT_SHOWN, severity, message)
+
+
+def _contradicted(differing: Iterable[tuple[FormatFact, FormatFact]]) -> list[Finding]:
+    """Never a reason to reject: which of the two is right, a person decides."""
+    code, shown, count = "format-disagreement", [], 0
+    for count, (ours, theirs) in enumerate(differing, 1):
+        if count <= SHOWN_FORMATS:
+            message = say(
+                "Two identifiers contradict each other: {format} says ours, {other} says {tool}.",
+                format=ours.name or ours.puid,
+                other=theirs.name or theirs.puid,
+                tool=theirs.tool,
+            )
+            shown.append(Finding(code, Severity.WARNING, message, ours.path, ours.puid, theirs.puid))
+    return shown if count <= SHOWN_FORMATS else [*shown, _more(code, Severity.WARNING, count)]
 
 
 def _fits(rule: FormatRule, fact: FormatFact) -> bool:

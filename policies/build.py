@@ -20,6 +20,7 @@ from policies.model import (
     RepairMode,
     Replication,
     Schedule,
+    SecondIdentifier,
     Separation,
     SuppliedChecksums,
     Then,
@@ -86,6 +87,7 @@ def _acceptance(part: Mapping[str, Any], profiles: Mapping[str, Profile]) -> Acc
             for waiver in part["waivers"]
         ),
         bag_profile=profiles.get(part["bag_profile"]),
+        second_opinion=SecondIdentifier(part["second_opinion"]),
     )
 
 

@@ -58,6 +58,13 @@ class Then(StrEnum):
     REJECT = "reject"
 
 
+class SecondIdentifier(StrEnum):
+    """Who else is asked what each file is."""
+
+    NONE = "none"
+    SIEGFRIED = "siegfried"
+
+
 @dataclass(frozen=True, slots=True)
 class FormatRule:
     """Fits a file when everything it names does: `when`, and one of `puids`."""
@@ -90,6 +97,7 @@ class AcceptanceRules:
     formats: tuple[FormatRule, ...]
     waivers: tuple[Waiver, ...]
     bag_profile: Profile | None = None
+    second_opinion: SecondIdentifier = SecondIdentifier.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ STEPS = {
     "receive": say("receiving"),
     "check what was supplied": say("checking what was supplied"),
     "identify formats": say("identifying formats"),
+    "ask for a second opinion": say("asking for a second opinion"),
+    "look for drift": say("looking for format drift"),
     "fetch signatures": say("fetching signatures"),
     "write the bag": say("writing the bag"),
     "check the bag": say("checking the bag"),

@@ -14,7 +14,8 @@ from wording import printable
 from wording.steps import STEPS
 from wording.translate import translate
 
-_COUNTED = frozenset({"identify formats"})  # steps whose progress is in files; the others' is in bytes
+# Steps whose progress is in files; the others' is in bytes.
+_COUNTED = frozenset({"identify formats", "ask for a second opinion", "look for drift"})
 
 
 class _Done(DownloadColumn):

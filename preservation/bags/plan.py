@@ -41,6 +41,7 @@ class BagPlan:
     events: tuple[Event, ...]
     formats: FactFile[FormatFact]
     bag_info: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    second_opinions: FactFile[FormatFact] | None = None  # of another identifier, in the order of `formats`
     descriptor: bytes | None = None
     descriptor_name: str = "descriptor.json"
 

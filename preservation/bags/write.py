@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -196,9 +196,13 @@ def _write_metadata(plan: BagPlan, files: FactFile[FileFact], bag: Path) -> None
         write_premis(out, identifier=plan.identifier, version=plan.version, files=described, events=plan.events)
     with (folder / "formats.json").open("wb") as out:
         out.write(b'{"files": [')
-        for number, known in enumerate(plan.formats):
-            path = encode_basestring(f"data/{known.path}")
-            out.write(f'{"," if number else ""}\n{{"path": {path}, {_rest_of(replace(known, path=""))}'.encode())
+        for number, (known, other) in enumerate(
+            zip(plan.formats, plan.second_opinions or repeat(None), strict=False)
+        ):
+            path, rest = encode_basestring(f"data/{known.path}"), _rest_of(replace(known, path=""))
+            if other is not None:
+                rest = f'{rest[:-1]}, "second_opinion": {{{_rest_of(replace(other, path=""))}}}'
+            out.write(f'{"," if number else ""}\n{{"path": {path}, {rest}'.encode())
         out.write(b"\n]}\n")
 
 

@@ -121,7 +121,7 @@ def _opened(store: Store, prefix: str, promised: Mapping[str, str]) -> Iterator[
         def lines(path: str) -> Iterator[str]:
             return _lines(held.enter_context(store.open(prefix + path)), prefix + path)
 
-        formats = (load_format(each) for each in _json_lines(lines(FORMATS)))
+        formats = (load_format(_ours(each)) for each in _json_lines(lines(FORMATS)))
         names = {}
         if NAMES in promised:
             listed = _json_lines(lines(NAMES))
@@ -311,6 +311,11 @@ def _json_lines(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         if line.startswith('{"path"'):
             yield json.loads(line.rstrip(","))
+
+
+def _ours(answers: dict[str, Any]) -> dict[str, Any]:
+    """Our answer about a file, without that of another identifier which may stand beside it."""
+    return {key: value for key, value in answers.items() if key != "second_opinion"}
 
 
 def _refusal(message: Message, where: str, *, expected: str | None = None, seen: str | None = None) -> NotAdoptable:
