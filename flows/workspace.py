@@ -21,10 +21,12 @@ from pydantic import SecretStr
 from flows import logs
 from flows.rows import Run
 from flows.settings import CatalogSettings, LocalStoreSettings, S3StoreSettings, Settings, read_settings
+from policies.judging import judge_of
 from policies.load import load_policy
 from policies.model import Policy
 from policies.replication import StoreFacts
 from preservation.catalog.catalog import Catalog, open_catalog
+from preservation.catalog.judging import Judge
 from preservation.catalog.leases import Lease
 from preservation.catalog.renewal import shown_address, stands
 from preservation.errors import UsageError
@@ -65,7 +67,12 @@ class Workspace:
         """The catalog, opened at first use. Raises CatalogError when it is gone though a store tells of one."""
         if not stands(self.settings.catalog.url, base=self.folder):
             self._refuse_lost()
-        return open_catalog(self.settings.catalog.url, base=self.folder)
+        return open_catalog(self.settings.catalog.url, base=self.folder, judge=self.judge)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """How versions stand by the policies and stores, as they were when this was first asked."""
+        return judge_of(self.policy, self.store_facts())
 
     def _refuse_lost(self) -> None:
         """A new catalog is made for new stores only; a store on a disk is looked into, others are asked by runs."""

@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from preservation.catalog import chain, leases, reading
+from preservation.catalog import chain, leases, reading, standings
 from preservation.catalog.errors import AlreadyAdmitted, PlaceTaken
+from preservation.catalog.judging import Judge
 from preservation.catalog.leases import Lease
 from preservation.catalog.names import searchable, storable
 from preservation.catalog.opening import Database
@@ -56,6 +57,7 @@ def admit(
     *,
     events: Sequence[Event],
     fence: Lease | None,
+    judge: Judge | None = None,
 ) -> AIPVersion:
     """Write it all or nothing; returns the version as the catalog has it now. Raises AlreadyAdmitted, PlaceTaken,
     LeaseLost, CatalogError; what the iterable raises passes unchanged, and nothing is written then.
@@ -67,6 +69,8 @@ def admit(
             raise AlreadyAdmitted(existing)
         enter(connection, version, facts)
         chain.append(connection, head, events)
+        place = (version.identifier, version.version)
+        standings.judge_named(connection, [place], judge=judge, now=version.admitted_at)
         if fence is not None:  # last, because it holds up the lease's beats until the commit
             leases.check(connection, fence)
         admitted = reading.by_content(connection, version.content_digest)
@@ -87,6 +91,7 @@ def enter(connection: Connection, version: AIPVersion, facts: Iterable[ObjectFac
             for key, (files, size) in tally.formats.items()
         ]
         connection.execute(insert(holdings), rows)
+    standings.enter(connection, version_id, version)
 
 
 def _take_place(connection: Connection, version: AIPVersion) -> None:

@@ -9,15 +9,29 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from sqlalchemy import select, update
 
-from preservation.catalog import admit, chain, difference, history, leases, overtaken, projections, reading, replay
+from preservation.catalog import (
+    admit,
+    chain,
+    coverage,
+    difference,
+    history,
+    leases,
+    overtaken,
+    projections,
+    reading,
+    replay,
+    standings,
+)
 from preservation.catalog.chain import ChainReport, RecordedEvent
+from preservation.catalog.coverage import Cursor, DueCopy, Summary, VersionStanding, Waiting, WantingCopy
 from preservation.catalog.difference import Difference, History
 from preservation.catalog.history import Entry
+from preservation.catalog.judging import ABSENT, Judge
 from preservation.catalog.leases import Lease
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database, open_database
@@ -26,22 +40,23 @@ from preservation.catalog.reading import FormatCount
 from preservation.catalog.replay import Admission, Replayed, Told
 from preservation.catalog.schema import capabilities, versions
 from preservation.catalog.upsert import upsert
-from preservation.facts import AIPVersion, Event, Evidence, ObjectFact, Replica
+from preservation.facts import AIPVersion, Event, Evidence, Grade, ObjectFact, Replica
 from storage_adapters.store import Capabilities
 
 
-def open_catalog(url: str, *, base: Path) -> Catalog:
+def open_catalog(url: str, *, base: Path, judge: Judge | None = None) -> Catalog:
     """Open the catalog at `sqlite:///file` (relative to `base`) or `postgresql://…`; makes or updates its tables.
-    Raises CatalogError with the next step.
+    Raises CatalogError with the next step. What a catalog without a judge writes about waits to be judged.
     """
-    return Catalog(open_database(url, base=base))
+    return Catalog(open_database(url, base=base), judge)
 
 
 class Catalog:
     """What there is, where it stands, what happened."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, judge: Judge | None = None) -> None:
         self._database = database
+        self._judge = judge
 
     def close(self) -> None:
         """Give the connections back."""
@@ -85,7 +100,7 @@ class Catalog:
         """Write version, objects and events in one transaction; returns the version as the catalog has it. Raises
         AlreadyAdmitted, PlaceTaken, LeaseLost (when `fence` was taken over).
         """
-        return admit.admit(self._database, version, objects, events=events, fence=fence)
+        return admit.admit(self._database, version, objects, events=events, fence=fence, judge=self._judge)
 
     def objects(self, identifier: str, version: int) -> Iterator[ObjectFact]:
         """The objects of one version, sorted by path bytes."""
@@ -113,6 +128,9 @@ class Catalog:
             chain.append(connection, head, told)
             for event in told:
                 projections.apply(connection, event.detail)
+            if told:
+                touched = {place for event in told for place in projections.touched(event.detail)}
+                standings.judge_named(connection, touched, judge=self._judge, now=told[-1].at)
             if fence is not None:
                 leases.check(connection, fence)
 
@@ -161,8 +179,56 @@ class Catalog:
         return difference.difference(kept, self._database)
 
     def rebuild_projections(self) -> None:
-        """Make replicas, evidence and format counts again from events and objects."""
+        """Make replicas, evidence and format counts again from events and objects; all versions are to be judged."""
         projections.rebuild(self._database)
+
+    def judge_some(self, *, now: datetime, limit: int = 500) -> int:
+        """Judge some versions (again) that need it: never judged, by rules that have changed, or by a clock that was
+        wrong. Returns how many; 0 when nothing is left that can be judged. One short transaction.
+        """
+        if self._judge is None:
+            return 0
+        with self._database.reading() as connection:
+            if not coverage.to_judge(connection, self._judge, now=now, limit=1):
+                return 0
+        with self._database.writing() as connection:
+            chain.lock(connection)
+            found = coverage.to_judge(connection, self._judge, now=now, limit=limit)
+            standings.judge_again(connection, found, judge=self._judge, now=now)
+        return len(found)
+
+    def unjudged(self, *, now: datetime) -> int:
+        """How many versions are to be judged (again) before every answer below is right."""
+        with self._database.reading() as connection:
+            return coverage.unjudged(connection, self._judge, now=now)
+
+    def standing(self, now: datetime) -> Summary:
+        """How everything stands: counts by word and policy, and per store and grade what is proved in time."""
+        return coverage.summary(self._database, self._judge, now=now)
+
+    def versions_standing(
+        self, word: str, *, now: datetime, after: Cursor | None = None, limit: int = 100
+    ) -> list[VersionStanding]:
+        """One page of the versions under a word, the soonest overdue first; goes on behind the cursor `after`."""
+        return coverage.versions_standing(self._database, word, now=now, after=after, limit=limit)
+
+    def due(self, store: str, grade: Grade, *, before: datetime, after: Cursor | None = None) -> Iterator[DueCopy]:
+        """The copies that fall due before a moment, the longest due first."""
+        return coverage.due(self._database, store, grade, before=before, after=after)
+
+    def load_ahead(self, store: str, grade: Grade, *, until: datetime) -> Iterator[tuple[date, int, int, int]]:
+        """Per day (UTC) up to that of `until`: copies, objects and bytes that fall due as things stand now."""
+        with self._database.reading() as connection:
+            return iter(coverage.load_ahead(connection, store, grade, until=until))
+
+    def waiting(self, store: str, *, policy: str | None = None) -> Waiting:
+        """What a store should have and has not proved: number, bytes, and since when the oldest waits."""
+        with self._database.reading() as connection:
+            return coverage.waiting(connection, store, policy=policy)
+
+    def missing(self, store: str, *, after: Cursor | None = None, state: str = ABSENT) -> Iterator[WantingCopy]:
+        """The copies a store should have and has not (or UNPROVED, or DAMAGED ones), the most endangered first."""
+        return coverage.copies_wanting(self._database, store, state=state, after=after)
 
     def set_staged(self, identifier: str, version: int, path: str | None) -> None:
         """Note where the bag stands in the workspace, None when it was released."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from preservation.catalog import chain, reading
+from preservation.catalog import chain, reading, standings
 from preservation.catalog.opening import Database
 from preservation.catalog.schema import evidence as evidence_table
 from preservation.catalog.schema import holdings, objects, replicas, written
@@ -84,6 +84,11 @@ def apply(connection: Connection, detail: Mapping[str, Any]) -> None:
             _prove(connection, here, change)
 
 
+def touched(detail: Mapping[str, Any]) -> set[tuple[str, int]]:
+    """The AIP versions (identifier, number) of which an event's detail changes something."""
+    return {(change["identifier"], change["version"]) for change in detail.get(KEY, ())}
+
+
 def _prove(connection: Connection, here: Mapping[str, Any], change: Mapping[str, Any]) -> None:
     if connection.execute(select(replicas.c.store).filter_by(**here)).first() is None:
         raise CatalogError(
@@ -121,3 +126,4 @@ def rebuild(database: Database) -> None:
             .group_by(objects.c.version_id, objects.c.format_id)
         )
         connection.execute(insert(holdings).from_select(["version_id", "format_id", "files", "bytes"], counted))
+        standings.reset(connection)

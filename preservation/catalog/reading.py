@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, tuple_
 
 from preservation.catalog.errors import AmbiguousReference
 from preservation.catalog.names import storable
@@ -219,6 +219,26 @@ def replicas_of(database: Database, identifier: str, version: int) -> list[Repli
     return list(_with_evidence(database, rows))
 
 
+def versions_by_number(connection: Connection, ids: Sequence[int]) -> dict[int, AIPVersion]:
+    """The versions with these row numbers."""
+    return {row.id: _version(row) for row in connection.execute(_VERSION.where(versions.c.id.in_(ids)))}
+
+
+def versions_with_replicas(
+    connection: Connection, ids: Sequence[int]
+) -> Iterator[tuple[int, AIPVersion, list[Replica]]]:
+    """The versions with these row numbers, with their replicas by store."""
+    facts = versions_by_number(connection, ids)
+    rows = connection.execute(
+        _REPLICA.where(replicas.c.version_id.in_(ids)).order_by(replicas.c.version_id, replicas.c.store)
+    ).all()
+    found: dict[int, list[Replica]] = {}
+    for row, replica in zip(rows, _joined(connection, rows, evidence.c.version_id.in_(ids)), strict=True):
+        found.setdefault(row.version_id, []).append(replica)
+    for version_id in sorted(facts):
+        yield version_id, facts[version_id], found.get(version_id, [])
+
+
 def format_counts(connection: Connection, *, collection: str | None, newest_only: bool) -> list[FormatCount]:
     """Payload files by what they were identified as, most files first."""
     facts = [formats.c[name] for name in ("puid", "name", "version", "basis", "xml_format", "extension_mismatch")]
@@ -256,14 +276,21 @@ def _paged(database: Database, after: Callable[[Row[Any] | None], Select[Any]]) 
 def _with_evidence(database: Database, page: Sequence[Row[Any]]) -> Iterator[Replica]:
     if not page:
         return
-    proofs: dict[tuple[int, str], dict[Grade, Evidence]] = {}
-    first, last = page[0].version_id, page[-1].version_id
-    names = {row.version_id: (row.identifier, row.version) for row in page}
     with database.reading() as connection:
-        for row in connection.execute(select(evidence).where(evidence.c.version_id.between(first, last))):
-            grade = Grade(row.grade)
-            proof = Evidence(*names[row.version_id], row.store, grade, Outcome(row.outcome), row.at)
-            proofs.setdefault((row.version_id, row.store), {})[grade] = proof
+        joined = list(
+            _joined(connection, page, evidence.c.version_id.between(page[0].version_id, page[-1].version_id))
+        )
+    yield from joined
+
+
+def _joined(connection: Connection, page: Sequence[Row[Any]], of: ColumnElement[bool]) -> Iterator[Replica]:
+    """The replicas in these rows, with their evidence, which is found by `of`."""
+    proofs: dict[tuple[int, str], dict[Grade, Evidence]] = {}
+    names = {row.version_id: (row.identifier, row.version) for row in page}
+    for row in connection.execute(select(evidence).where(of)) if page else ():
+        grade = Grade(row.grade)
+        proof = Evidence(*names[row.version_id], row.store, grade, Outcome(row.outcome), row.at)
+        proofs.setdefault((row.version_id, row.store), {})[grade] = proof
     for row in page:
         found: Mapping[Grade, Evidence] = proofs.get((row.version_id, row.store), {})
         yield Replica(row.identifier, row.version, row.store, row.claimed_at, found)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, insert, select, update
 
-from preservation.catalog import admit, chain, projections
+from preservation.catalog import admit, chain, projections, standings
 from preservation.catalog.schema import chain_head, events
 from preservation.errors import CatalogError
 from preservation.facts import AIPVersion, ObjectFact
@@ -83,6 +83,7 @@ def replay(
     seq, last, versions = end, 0, 0
     waiting = admissions(end)
     rows: list[dict[str, Any]] = []
+    stale: set[tuple[str, int]] = set()  # versions to be judged again by whoever knows the policies
     for told in history:
         last = told.seq
         if last == end and told.digest != digest:
@@ -95,15 +96,22 @@ def replay(
             _admit(connection, told, waiting)
             versions += 1
         projections.apply(connection, told.record["detail"])
+        stale |= projections.touched(told.record["detail"])
         if len(rows) == BATCH:
-            connection.execute(insert(events), rows)
-            rows.clear()
-    if rows:
-        connection.execute(insert(events), rows)
+            _enter(connection, rows, stale)
+    _enter(connection, rows, stale)
     connection.execute(update(chain_head).values(seq=seq, digest=digest))
     if last < end:
         _refuse_other(connection, last, told.digest if last else None)
     return Replayed(seq - end, versions, ahead=max(0, end - last))
+
+
+def _enter(connection: Connection, rows: list[dict[str, Any]], stale: set[tuple[str, int]]) -> None:
+    if rows:
+        connection.execute(insert(events), rows)
+    standings.unjudge(connection, stale)
+    rows.clear()
+    stale.clear()
 
 
 def _row(told: Told, *, after: int, previous: str) -> dict[str, Any]:

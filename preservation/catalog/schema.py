@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-REVISION = "0001"  # of the newest migration: what this release reads and writes
+REVISION = "0002"  # of the newest migration: what this release reads and writes
 VERSION_TABLE = "vankho_schema"  # not Alembic's default, so that Prefect's database is never taken for ours
 
 metadata = MetaData(
@@ -198,6 +198,69 @@ evidence = Table(  # projection: the last proof per replica and grade; the index
     PrimaryKeyConstraint("version_id", "store", "grade"),
     ForeignKeyConstraint(["version_id", "store"], ["replicas.version_id", "replicas.store"], ondelete="CASCADE"),
     Index("ix_evidence_due", "store", "grade", "at"),
+)
+
+standings = Table(  # projection: the judgement of each version; `word` leaves lateness aside, overdue_at tells it
+    "standings",
+    metadata,
+    Column("version_id", Number, ForeignKey("versions.id"), primary_key=True, autoincrement=False),
+    Column("policy", Word, nullable=False),
+    Column("digest", Word, nullable=False),  # of the rules it was judged by; empty when not judged yet
+    Column("word", Word, nullable=False),
+    Column("proved", Integer, nullable=False),  # copies that count
+    Column("overdue_at", Moment, nullable=False),
+    Column("valid_from", Moment, nullable=False),
+    Column("valid_until", Moment, nullable=False),
+    Index("ix_standings_word", "word", "overdue_at", "version_id"),
+    Index("ix_standings_digest", "policy", "digest", "version_id"),
+    Index("ix_standings_valid_from", "valid_from"),
+    Index("ix_standings_valid_until", "valid_until"),
+)
+
+dues = Table(  # projection: when each copy must be proved again
+    "dues",
+    metadata,
+    Column("version_id", Number, ForeignKey("versions.id"), nullable=False),
+    Column("store", Word, nullable=False),
+    Column("grade", Word, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("overdue_at", Moment, nullable=False),
+    Column("proved_at", Moment),
+    PrimaryKeyConstraint("version_id", "store", "grade"),
+    Index("ix_dues_due", "store", "grade", "due_at", "version_id"),
+    Index("ix_dues_overdue", "store", "grade", "overdue_at", "version_id"),
+    Index("ix_dues_proved", "store", "grade", "proved_at"),
+    sqlite_with_rowid=False,
+)
+
+wanting = Table(  # projection: wanted copies that do not count, the most endangered first in the index
+    "wanting",
+    metadata,
+    Column("version_id", Number, ForeignKey("versions.id"), nullable=False),
+    Column("store", Word, nullable=False),
+    Column("state", Word, nullable=False),  # absent, unproved, damaged
+    Column("grades", Word, nullable=False),  # that are audited there, with commas between
+    Column("proved", Integer, nullable=False),  # copies of the version that count
+    Column("since", Moment, nullable=False),  # when the version was admitted
+    PrimaryKeyConstraint("version_id", "store"),
+    Index("ix_wanting_state", "store", "state", "proved", "since", "version_id"),
+    Index("ix_wanting_since", "store", "state", "since"),
+    sqlite_with_rowid=False,
+)
+
+tallies = Table(  # projection: how many of what, so that no count has to count
+    "tallies",
+    metadata,
+    Column("kind", Word, nullable=False),
+    Column("policy", Word, nullable=False),
+    Column("store", Word, nullable=False),
+    Column("word", Word, nullable=False),
+    Column("day", Word, nullable=False),  # 2026-11-22, in UTC
+    Column("number", BigInteger, nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    PrimaryKeyConstraint("kind", "policy", "store", "word", "day"),
+    sqlite_with_rowid=False,
 )
 
 leases = Table(

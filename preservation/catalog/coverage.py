@@ -1,0 +1,422 @@
+"""What the judgements answer: how all versions stand, what is due, what is wanting.
+
+Promises: counts come from the tallies, in constant time; lists are read page by page by key, in flat memory. Lateness
+is told by the clock that is given, at the moment of asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, tuple_
+
+from preservation.catalog import reading
+from preservation.catalog.judging import ABSENT, DAMAGED, NEVER, OVERDUE, SAFE, UNJUDGED, UNPROVED, Judge
+from preservation.catalog.opening import Database
+from preservation.catalog.schema import dues, standings, tallies, versions, wanting, written
+from preservation.facts import AIPVersion, Grade
+
+PAGE = 2000
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """So many versions (or copies), their files (or objects) and bytes."""
+
+    number: int = 0
+    items: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.number + other.number, self.items + other.items, self.bytes + other.bytes)
+
+    def __sub__(self, other: Count) -> Count:
+        return Count(self.number - other.number, self.items - other.items, self.bytes - other.bytes)
+
+
+NONE = Count()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One grade of evidence in one store. `wanted` copies are asked for: each is `in_time`, `overdue`, `new` (not
+    proved yet, and not late) or `absent`. `week` and `day`: whose last proof is no older than that.
+    """
+
+    store: str
+    grade: Grade
+    wanted: Count
+    in_time: Count
+    overdue: Count
+    new: Count
+    absent: Count
+    never: Count  # not proved yet, late or not
+    oldest_proof: datetime | None
+    next_due: datetime | None
+    due_now: Count
+    day: Count
+    week: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Wanted copies that do not count, in one store: in how many versions, of how many bytes, since when."""
+
+    store: str
+    absent: Count
+    unproved: Count
+    damaged: Count
+    oldest: datetime | None
+
+    @property
+    def all(self) -> Count:
+        """Whatever the reason."""
+        return self.absent + self.unproved + self.damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything in a few numbers, at one moment. `unjudged` versions are in `versions` and under no word."""
+
+    at: datetime
+    aips: int
+    versions: Count
+    words: Mapping[str, Count]
+    by_policy: Mapping[tuple[str, str], Count]  # (policy, word)
+    unjudged: int
+    coverage: tuple[Coverage, ...]
+    waiting: tuple[Waiting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a list goes on: behind this entry."""
+
+    at: datetime
+    version_id: int
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DueCopy:
+    """One copy that falls due at one grade. `objects` and `object_bytes` are what proving it reads."""
+
+    identifier: str
+    version: int
+    store: str
+    grade: Grade
+    due_at: datetime
+    overdue_at: datetime
+    proved_at: datetime | None
+    objects: int
+    object_bytes: int
+    policy: str
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStanding:
+    """A version under its word; `overdue_at` is its first overdue moment, None when nothing of it falls due."""
+
+    version: AIPVersion
+    word: str
+    proved: int
+    overdue_at: datetime | None
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class WantingCopy:
+    """A copy that a store should have: `state` is absent, unproved or damaged, `proved` counts the version's others
+    that count, `since` is when the version was admitted.
+    """
+
+    identifier: str
+    version: int
+    store: str
+    state: str
+    proved: int
+    since: datetime
+    objects: int
+    object_bytes: int
+    policy: str
+    cursor: Cursor
+
+
+def summary(database: Database, judge: Judge | None, *, now: datetime) -> Summary:
+    """How everything stands at the moment `now`."""
+    with database.reading() as connection:
+        today = _day(now)
+        all_versions = _total(connection, "judged")
+        by_policy: dict[tuple[str, str], Count] = {}
+        for row in _tallied(connection, "standing"):
+            late = row.word == SAFE and row.day < today
+            key = (row.policy, OVERDUE if late else row.word)
+            by_policy[key] = by_policy.get(key, NONE) + _of(row)
+        for policy, late_today in _late_today(connection, now).items():
+            by_policy[policy, SAFE] = by_policy[policy, SAFE] - late_today
+            by_policy[policy, OVERDUE] = by_policy.get((policy, OVERDUE), NONE) + late_today
+        by_policy = {key: count for key, count in by_policy.items() if key[1] != UNJUDGED and count.number}
+        words: dict[str, Count] = {}
+        for (_, word), count in by_policy.items():
+            words[word] = words.get(word, NONE) + count
+        return Summary(
+            at=now,
+            aips=_total(connection, "aips").number,
+            versions=all_versions,
+            words=words,
+            by_policy=by_policy,
+            unjudged=unjudged(connection, judge, now=now),
+            coverage=tuple(_coverage(connection, now=now)),
+            waiting=tuple(_waiting_everywhere(connection)),
+        )
+
+
+def unjudged(connection: Connection, judge: Judge | None, *, now: datetime) -> int:
+    """How many versions are to be judged (again): never judged, by other rules, or by a clock that was wrong."""
+    stale = sum(
+        int(row.number)
+        for row in _tallied(connection, "judged")
+        if row.word == UNJUDGED or (judge is not None and row.word != judge.digest(row.policy))
+    )
+    wrong = (standings.c.valid_from > now) | (standings.c.valid_until <= now)
+    return stale + int(connection.execute(select(func.count()).select_from(standings).where(wrong)).scalar_one())
+
+
+def to_judge(connection: Connection, judge: Judge, *, now: datetime, limit: int) -> list[int]:
+    """Row numbers of versions to be judged (again), as far as their policies can be read."""
+    found: list[int] = []
+    for row in _tallied(connection, "judged"):
+        digest = judge.digest(row.policy)
+        if digest is not None and row.word != digest and len(found) < limit:
+            here = (standings.c.policy == row.policy, standings.c.digest == row.word)
+            query = select(standings.c.version_id).where(*here).order_by(standings.c.version_id)
+            found += connection.execute(query.limit(limit - len(found))).scalars()
+    for wrong in (standings.c.valid_from > now, standings.c.valid_until <= now):
+        if len(found) < limit:
+            query = select(standings.c.version_id).where(wrong, standings.c.digest != UNJUDGED)
+            found += connection.execute(query.limit(limit - len(found))).scalars()
+    return sorted(set(found))
+
+
+def due(database: Database, store: str, grade: Grade, *, before: datetime, after: Cursor | None) -> Iterator[DueCopy]:
+    """The copies that fall due before a moment, the longest due first; goes on behind `after`."""
+    columns = (dues, versions.c.identifier, versions.c.version, versions.c.objects, versions.c.object_bytes)
+    query = (
+        select(*columns, versions.c.policy)
+        .join_from(dues, versions)
+        .where(dues.c.store == store, dues.c.grade == grade.value, dues.c.due_at < before)
+        .order_by(dues.c.due_at, dues.c.version_id)
+    )
+    key = (dues.c.due_at, dues.c.version_id)
+    while True:
+        rows = _page(database, query, key, None if after is None else (after.at, after.version_id))
+        for row in rows:
+            after = Cursor(row.due_at, row.version_id)
+            yield DueCopy(
+                *(row.identifier, row.version, store, grade, row.due_at, row.overdue_at, row.proved_at),
+                *(row.objects, row.object_bytes, row.policy, after),
+            )
+        if len(rows) < PAGE:
+            return
+
+
+def load_ahead(
+    connection: Connection, store: str, grade: Grade, *, until: datetime
+) -> list[tuple[date, int, int, int]]:
+    """Per day in UTC up to that of `until`: how many copies, objects and bytes fall due as things stand now."""
+    days: dict[str, Count] = {}
+    for row in _tallied(connection, "due", store=store, word=grade.value):
+        if row.day <= _day(until):
+            days[row.day] = days.get(row.day, NONE) + _of(row)
+    return [(date.fromisoformat(day), held.number, held.items, held.bytes) for day, held in sorted(days.items())]
+
+
+def versions_standing(
+    database: Database, word: str, *, now: datetime, after: Cursor | None, limit: int
+) -> list[VersionStanding]:
+    """One page of the versions under a word, the soonest overdue first."""
+    s = standings.c
+    at_hand: tuple[ColumnElement[bool], ...] = (s.word == word,)
+    if word == OVERDUE:
+        at_hand = (s.word == SAFE, s.overdue_at < now)
+    elif word == SAFE:
+        at_hand = (s.word == SAFE, s.overdue_at >= now)
+    query = select(s.version_id, s.proved, s.overdue_at).where(*at_hand).order_by(s.overdue_at, s.version_id)
+    place = None if after is None else (after.at, after.version_id)
+    rows = _page(database, query, (s.overdue_at, s.version_id), place, limit=limit)
+    with database.reading() as connection:
+        facts = reading.versions_by_number(connection, [row.version_id for row in rows])
+    return [
+        VersionStanding(
+            facts[row.version_id],
+            word,
+            row.proved,
+            None if row.overdue_at == NEVER else row.overdue_at,
+            Cursor(row.overdue_at, row.version_id),
+        )
+        for row in rows
+    ]
+
+
+def waiting(connection: Connection, store: str, *, policy: str | None) -> Waiting:
+    """What one store should have and has not proved, of all policies or one; `oldest` is over all policies."""
+    states = {ABSENT: NONE, UNPROVED: NONE, DAMAGED: NONE}
+    for row in _tallied(connection, "wanting", store=store):
+        if policy in (None, row.policy):
+            states[row.word] += _of(row)
+    w = wanting.c
+    firsts = [
+        connection.execute(select(func.min(w.since)).where(w.store == store, w.state == state)).scalar()
+        for state in states
+    ]
+    oldest = min((each for each in firsts if each is not None), default=None)
+    return Waiting(store, states[ABSENT], states[UNPROVED], states[DAMAGED], oldest)
+
+
+def copies_wanting(database: Database, store: str, *, state: str, after: Cursor | None) -> Iterator[WantingCopy]:
+    """The copies in this state that a store should have, the most endangered first: fewest copies that count, then
+    the longest admitted; goes on behind `after`.
+    """
+    columns = (wanting, versions.c.identifier, versions.c.version, versions.c.objects, versions.c.object_bytes)
+    key = (wanting.c.proved, wanting.c.since, wanting.c.version_id)
+    query = (
+        select(*columns, versions.c.policy)
+        .join_from(wanting, versions)
+        .where(wanting.c.store == store, wanting.c.state == state)
+        .order_by(*key)
+    )
+    while True:
+        rows = _page(database, query, key, None if after is None else (after.rank, after.at, after.version_id))
+        for row in rows:
+            after = Cursor(row.since, row.version_id, row.proved)
+            yield WantingCopy(
+                *(row.identifier, row.version, store, state, row.proved, row.since),
+                *(row.objects, row.object_bytes, row.policy, after),
+            )
+        if len(rows) < PAGE:
+            return
+
+
+def _coverage(connection: Connection, *, now: datetime) -> Iterator[Coverage]:
+    today, kinds = _day(now), ("due", "proved", "proved-until", "unproved", "absent")
+    found = {kind: _by_place(connection, kind) for kind in kinds}
+    for store, grade in sorted({place for places in found.values() for place in places}):
+        days = {kind: found[kind].get((store, grade), {}) for kind in kinds}
+        late_proved, late_new = _late_copies_today(connection, store, grade, now=now)
+        proved, never = _sum(days["proved-until"]), _sum(days["unproved"])
+        late_proved += _sum(days["proved-until"], before=today)
+        late_new += _sum(days["unproved"], before=today)
+        absent = _sum(days["absent"])
+        here = (dues.c.store == store, dues.c.grade == grade)
+        due_today = _exact(connection, dues.c.due_at, here, now=now)
+        yield Coverage(
+            store=store,
+            grade=Grade(grade),
+            wanted=proved + never + absent,
+            in_time=proved - late_proved,
+            overdue=late_proved + late_new,
+            new=never - late_new,
+            absent=absent,
+            never=never,
+            oldest_proof=connection.execute(select(func.min(dues.c.proved_at)).where(*here)).scalar(),
+            next_due=connection.execute(select(func.min(dues.c.due_at)).where(*here)).scalar(),
+            due_now=_sum(days["due"], before=today) + due_today,
+            day=_sum(days["proved"]) - _sum(days["proved"], before=_day(now - timedelta(days=1))),
+            week=_sum(days["proved"]) - _sum(days["proved"], before=_day(now - WEEK)),
+        )
+
+
+def _waiting_everywhere(connection: Connection) -> Iterator[Waiting]:
+    for store in sorted({row.store for row in _tallied(connection, "wanting")}):
+        yield waiting(connection, store, policy=None)
+
+
+def _late_today(connection: Connection, now: datetime) -> dict[str, Count]:
+    """What became overdue since midnight (UTC), by policy: the tallies know days only."""
+    query = (
+        select(versions.c.policy, func.count(), func.sum(versions.c.files), func.sum(versions.c.bytes))
+        .join_from(standings, versions)
+        .where(standings.c.word == SAFE, *_today(standings.c.overdue_at, now))
+        .group_by(versions.c.policy)
+    )
+    return {row[0]: Count(*map(int, row[1:])) for row in connection.execute(query)}
+
+
+def _late_copies_today(connection: Connection, store: str, grade: str, *, now: datetime) -> tuple[Count, Count]:
+    here = (dues.c.store == store, dues.c.grade == grade)
+    proved = _exact(connection, dues.c.overdue_at, (*here, dues.c.proved_at.is_not(None)), now=now)
+    return proved, _exact(connection, dues.c.overdue_at, (*here, dues.c.proved_at.is_(None)), now=now)
+
+
+def _exact(
+    connection: Connection, moment: ColumnElement[Any], where: tuple[ColumnElement[bool], ...], *, now: datetime
+) -> Count:
+    """The copies whose moment lies between midnight and now."""
+    query = (
+        select(func.count(), func.sum(versions.c.objects), func.sum(versions.c.object_bytes))
+        .join_from(dues, versions)
+        .where(*where, *_today(moment, now))
+    )
+    return Count(*(int(value or 0) for value in connection.execute(query).one()))
+
+
+def _today(moment: ColumnElement[Any], now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment >= midnight, moment < now
+
+
+def _tallied(
+    connection: Connection, kind: str, *, store: str | None = None, word: str | None = None
+) -> list[Row[Any]]:
+    query = select(tallies).where(tallies.c.kind == kind)
+    if store is not None:
+        query = query.where(tallies.c.store == store)
+    if word is not None:
+        query = query.where(tallies.c.word == word)
+    return list(connection.execute(query.order_by(*tallies.primary_key)))
+
+
+def _by_place(connection: Connection, kind: str) -> dict[tuple[str, str], dict[str, Count]]:
+    found: dict[tuple[str, str], dict[str, Count]] = {}
+    for row in _tallied(connection, kind):
+        days = found.setdefault((row.store, row.word), {})
+        days[row.day] = days.get(row.day, NONE) + _of(row)
+    return found
+
+
+def _sum(days: Mapping[str, Count], *, before: str | None = None) -> Count:
+    return sum((count for day, count in days.items() if before is None or day < before), NONE)
+
+
+def _total(connection: Connection, kind: str) -> Count:
+    return sum((_of(row) for row in _tallied(connection, kind)), NONE)
+
+
+def _of(row: Row[Any]) -> Count:
+    return Count(int(row.number), int(row.items), int(row.bytes))
+
+
+def _day(at: datetime) -> str:
+    return written(at)[:10]
+
+
+def _page(
+    database: Database,
+    query: Select[Any],
+    key: tuple[ColumnElement[Any], ...],
+    after: tuple[object, ...] | None,
+    *,
+    limit: int = PAGE,
+) -> list[Row[Any]]:
+    if after is not None:
+        behind = tuple_(*key) > tuple_(
+            *(literal(value, column.type) for column, value in zip(key, after, strict=True))
+        )
+        query = query.where(behind)
+    with database.reading() as connection:
+        return list(connection.execute(query.limit(limit)))
