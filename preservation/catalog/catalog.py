@@ -16,10 +16,12 @@ from sqlalchemy import select, update
 
 from preservation.catalog import (
     admit,
+    answers,
     chain,
     coverage,
     difference,
     history,
+    incidents,
     leases,
     overtaken,
     projections,
@@ -27,6 +29,7 @@ from preservation.catalog import (
     replay,
     standings,
 )
+from preservation.catalog.answers import Held
 from preservation.catalog.chain import ChainReport, RecordedEvent
 from preservation.catalog.coverage import Cursor, DueCopy, Summary, VersionStanding, Waiting, WantingCopy
 from preservation.catalog.difference import Difference, History
@@ -57,6 +60,11 @@ class Catalog:
     def __init__(self, database: Database, judge: Judge | None = None) -> None:
         self._database = database
         self._judge = judge
+
+    @property
+    def database(self) -> Database:
+        """The database itself, for the tables of the daily work: runs, incidents, notices."""
+        return self._database
 
     def close(self) -> None:
         """Give the connections back."""
@@ -128,6 +136,7 @@ class Catalog:
             chain.append(connection, head, told)
             for event in told:
                 projections.apply(connection, event.detail)
+                incidents.apply(connection, incidents.as_told(event), event.detail)
             if told:
                 touched = {place for event in told for place in projections.touched(event.detail)}
                 standings.judge_named(connection, touched, judge=self._judge, now=told[-1].at)
@@ -246,6 +255,11 @@ class Catalog:
         """Payload files by what they were identified as, most files first."""
         with self._database.reading() as connection:
             return reading.format_counts(connection, collection=collection, newest_only=newest_only)
+
+    def answers(self, *, collection: str | None = None) -> list[Held]:
+        """Every answer of an identifier on record, with how many payload files it stands for, most files first."""
+        with self._database.reading() as connection:
+            return answers.recorded(connection, collection=collection)
 
     def lease(
         self, key: str, *, owner: str, now: Callable[[], datetime], wait: float = 0.0

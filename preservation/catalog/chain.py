@@ -133,6 +133,14 @@ def all_rows(connection: Connection, *, after: int, where: str = "", values: Map
     return connection.execute(page, {"after": after, **values}).all()
 
 
+def every_row(connection: Connection) -> Iterator[Row[Any]]:
+    """All raw rows in order, page by page."""
+    after = 0
+    while rows := all_rows(connection, after=after, values={}):
+        yield from rows
+        after = rows[-1].seq
+
+
 def _pages(database: Database, where: str, values: Mapping[str, Any], *, after: int) -> Iterator[Row[Any]]:
     while True:
         with database.reading() as connection:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from preservation.catalog import chain, reading, standings
+from preservation.catalog import chain, incidents, reading, standings
 from preservation.catalog.opening import Database
 from preservation.catalog.schema import evidence as evidence_table
 from preservation.catalog.schema import holdings, objects, replicas, written
@@ -114,12 +114,10 @@ def rebuild(database: Database) -> None:
         chain.lock(connection)
         for table in (evidence_table, replicas, holdings):
             connection.execute(delete(table))
-        after = 0
-        while rows := chain.all_rows(connection, after=after, values={}):
-            for row in rows:
-                if f'"{KEY}":' in row.detail:
-                    apply(connection, json.loads(row.detail))
-            after = rows[-1].seq
+        for row in chain.every_row(connection):
+            if f'"{KEY}":' in row.detail:
+                apply(connection, json.loads(row.detail))
+        incidents.rebuild(connection, chain.every_row(connection))
         counted = (
             select(objects.c.version_id, objects.c.format_id, func.count(), func.sum(objects.c.size))
             .where(objects.c.role == Role.PAYLOAD.value, objects.c.format_id.is_not(None))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, insert, select, update
 
-from preservation.catalog import admit, chain, projections, standings
+from preservation.catalog import admit, chain, incidents, projections, standings
 from preservation.catalog.schema import chain_head, events
 from preservation.errors import CatalogError
 from preservation.facts import AIPVersion, ObjectFact
@@ -83,6 +83,7 @@ def replay(
     seq, last, versions = end, 0, 0
     waiting = admissions(end)
     rows: list[dict[str, Any]] = []
+    troubles = incidents.still_open(connection)
     stale: set[tuple[str, int]] = set()  # versions to be judged again by whoever knows the policies
     for told in history:
         last = told.seq
@@ -96,6 +97,7 @@ def replay(
             _admit(connection, told, waiting)
             versions += 1
         projections.apply(connection, told.record["detail"])
+        incidents.apply(connection, told.record, told.record["detail"], troubles)
         stale |= projections.touched(told.record["detail"])
         if len(rows) == BATCH:
             _enter(connection, rows, stale)
