@@ -7,10 +7,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, fields, is_dataclass
-from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 from preservation.facts import Basis, FileFact, FormatFact
 
@@ -49,19 +49,51 @@ def _as_json(value: object) -> object:
     raise TypeError(f"not a fact: {value!r}")
 
 
-def write_facts(path: Path, facts: Iterable[Any], load: Callable[[dict[str, Any]], Fact]) -> FactFile[Fact]:
-    """Keep the facts; the returned value gives them back. Facts are frozen, so whoever reads gets the same ones.
+class FactWriter(Generic[Fact]):
+    """Keeps facts as they come; `done` gives them back. Facts are frozen, so whoever reads gets the same ones.
 
     Only more of them than memory should hold go to the disk. Raises OSError when it is full.
     """
-    source = iter(facts)
-    first = tuple(islice(source, IN_MEMORY + 1))
-    if len(first) <= IN_MEMORY:
-        return FactFile(path, load, first)
-    encode = json.JSONEncoder(ensure_ascii=True, default=_as_json).encode
-    with path.open("w", encoding="utf-8") as out:
-        out.writelines(encode(fact) + "\n" for fact in chain(first, source))
-    return FactFile(path, load)
+
+    def __init__(self, path: Path, load: Callable[[dict[str, Any]], Fact]) -> None:
+        self._path, self._load = path, load
+        self._kept: list[Fact] = []
+        self._out: IO[str] | None = None
+        self._encode = json.JSONEncoder(ensure_ascii=True, default=_as_json).encode
+
+    def add(self, fact: Fact) -> None:
+        """One more."""
+        self._kept.append(fact)
+        if len(self._kept) > IN_MEMORY:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._out is None:
+            self._out = self._path.open("w", encoding="utf-8")
+        self._out.writelines(self._encode(fact) + "\n" for fact in self._kept)
+        self._kept.clear()
+
+    def done(self) -> FactFile[Fact]:
+        """All of them, in the order they came."""
+        if self._out is None:
+            return FactFile(self._path, self._load, tuple(self._kept))
+        self._spill()
+        self.close()
+        return FactFile(self._path, self._load)
+
+    def close(self) -> None:
+        """No more of them; the file, if there is one, is closed."""
+        if self._out is not None:
+            self._out.close()
+
+
+def write_facts(path: Path, facts: Iterable[Fact], load: Callable[[dict[str, Any]], Fact]) -> FactFile[Fact]:
+    """Keep the facts of one source, as FactWriter does."""
+    writer = FactWriter(path, load)
+    with closing(writer):
+        for fact in facts:
+            writer.add(fact)
+        return writer.done()
 
 
 def load_file(data: dict[str, Any]) -> FileFact:

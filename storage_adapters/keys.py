@@ -57,7 +57,7 @@ def _fault(key: str) -> Message | None:
         length = len(key.encode("utf-8"))
     except UnicodeEncodeError:
         return say("it holds characters that cannot be written in UTF-8.")
-    if any(unicodedata.category(char) == "Cc" or char in _NONCHARACTERS for char in key):
+    if not key.isprintable() and any(unicodedata.category(char) == "Cc" or char in _NONCHARACTERS for char in key):
         return say("it holds control characters.")
     if length > MAX_KEY_BYTES:
         return say("it is {length} bytes long, and {limit} is the most.", length=length, limit=MAX_KEY_BYTES)

@@ -57,7 +57,7 @@ def _entity(aip: str) -> etree._Element:
 
 
 def _file(aip: str, file: FileFact, known: FormatFact | None) -> bytes:
-    """One file object, written as text: a tree of elements for each of a million files would take ten times as long."""
+    """One file object, written as text: a tree of elements for each would take ten times as long."""
     path = _text(file.path)
     delivered = file.original_name
     name = path if delivered is None else _text(delivered.decode("utf-8", "backslashreplace"))

@@ -10,19 +10,22 @@ import heapq
 import os
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar
 
-from preservation.facts import FileFact
+from preservation.facts import FileFact, FormatFact
 from preservation.findings import Finding, Severity
-from preservation.inventory import FactFile, load_file, write_facts
+from preservation.inventory import FactFile, load_file, load_format, write_facts
 from preservation.packages.entries import Notes
 from preservation.packages.litter import Litter, is_litter
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission
 from wording import say
+
+Located = TypeVar("Located", FileFact, FormatFact)
 
 _RUN = 50_000  # facts sorted in memory at once
 _LONGEST_LINE = 1 << 16
@@ -39,18 +42,31 @@ class _Sorted:
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
 
-def arrange(submission: Submission, arrived: FactFile[FileFact], *, litter: Litter, notes: Notes) -> Received:
-    """The received package from the facts of what arrived. Raises OSError."""
+def arrange(
+    submission: Submission,
+    arrived: FactFile[FileFact],
+    formats: FactFile[FormatFact] | None,
+    *,
+    litter: Litter,
+    notes: Notes,
+) -> Received:
+    """The received package from the facts of what arrived; `formats`, where known, in the same order.
+
+    Raises OSError.
+    """
     home = submission.folder / "received"
     top = _bag_top(home)
     found = _Sorted()
     listed = _litter_in_manifests(home / top) if top is not None else frozenset()
-    facts = sort_facts(arrived, submission.folder)
+    facts = sort_facts(arrived, submission.folder, load_file)
     inventory = write_facts(
         submission.folder / "inventory.jsonl",
         _payload(facts, found, home, top=top, listed=listed, litter=litter, notes=notes),
         load_file,
     )
+    if formats is not None:
+        known = sort_facts(formats, submission.folder, load_format)
+        formats = write_facts(submission.folder / "formats.jsonl", _of_payload(known, inventory, top), load_format)
     _remove_empty_litter_folders(home)
     if top:
         _make_root(home, top)
@@ -71,24 +87,35 @@ def arrange(submission: Submission, arrived: FactFile[FileFact], *, litter: Litt
         bytes=found.bytes,
         content_digest=found.digest.hexdigest(),
         findings=notes.all(),
+        formats=formats,
     )
 
 
-def sort_facts(facts: Iterable[FileFact], folder: Path) -> Iterator[FileFact]:
+def _of_payload(known: Iterator[FormatFact], inventory: Iterable[FileFact], top: str | None) -> Iterator[FormatFact]:
+    """The formats of the payload, under the names of the inventory; both are sorted."""
+    before = "" if top is None else f"{top}/data/" if top else "data/"
+    for file in inventory:
+        arrived = before + file.path
+        yield next(replace(each, path=file.path) for each in known if each.path == arrived)
+
+
+def sort_facts(
+    facts: Iterable[Located], folder: Path, load: Callable[[dict[str, Any]], Located]
+) -> Iterator[Located]:
     """The facts by path bytes, in bounded memory: sorted runs on disk, then merged."""
     source = iter(facts)
-    runs: list[FactFile[FileFact]] = []
+    runs: list[FactFile[Located]] = []
     while run := sorted(islice(source, _RUN), key=_order):
         if len(run) < _RUN and not runs:
             yield from run
             return
-        runs.append(write_facts(folder / f"run-{len(runs)}.jsonl", run, load_file))
+        runs.append(write_facts(folder / f"run-{len(runs)}.jsonl", run, load))
     yield from heapq.merge(*runs, key=_order)
     for written in runs:
         written.remove()
 
 
-def _order(fact: FileFact) -> bytes:
+def _order(fact: FileFact | FormatFact) -> bytes:
     return fact.path.encode()
 
 

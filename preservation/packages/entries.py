@@ -26,7 +26,8 @@ class Kind(StrEnum):
     SPECIAL = "special"
 
 
-Pieces = Callable[[], AbstractContextManager[Iterator[bytes]]]
+Piece = bytes | memoryview  # a memoryview is good until the next piece is asked for
+Pieces = Callable[[], AbstractContextManager[Iterator[Piece]]]
 
 
 @dataclass(frozen=True, slots=True)

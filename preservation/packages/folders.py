@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from preservation.findings import Finding, Severity
-from preservation.packages.entries import BUFFER, BadEntry, Entry, Kind
+from preservation.packages.entries import BUFFER, BadEntry, Entry, Kind, Piece
 from preservation.packages.names import decode
 from wording import say
 
@@ -103,7 +103,7 @@ def as_entry(root: Path, listed: Listed) -> Entry:
 
 
 @contextmanager
-def _pieces(root: Path, listed: Listed) -> Iterator[Iterator[bytes]]:
+def _pieces(root: Path, listed: Listed) -> Iterator[Iterator[Piece]]:
     path = decode(listed.name)
     try:
         # Not blocking: were a pipe put in the file's place meanwhile, opening it would wait for ever.
@@ -126,11 +126,13 @@ def _pieces(root: Path, listed: Listed) -> Iterator[Iterator[bytes]]:
         os.close(source)
 
 
-def _read(source: int, path: str, *, most: int) -> Iterator[bytes]:
+def _read(source: int, path: str, *, most: int) -> Iterator[Piece]:
+    """The content in pieces; those of a large file stand in one buffer, one after the other."""
     left = most
+    buffer = memoryview(bytearray(BUFFER)) if most > BUFFER else None
     while True:
         try:
-            piece = os.read(source, BUFFER)
+            piece = os.read(source, left + 1) if buffer is None else buffer[: os.readv(source, [buffer])]
         except OSError as error:
             raise BadEntry(unreadable(path, problem=error.strerror)) from error
         if not piece:

@@ -10,20 +10,22 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import filterfalse
 from pathlib import Path
 
 from preservation.errors import PackageUnreadable
-from preservation.facts import FileFact, Form
+from preservation.facts import FileFact, Form, FormatFact
 from preservation.findings import Finding, Severity
-from preservation.inventory import load_file, write_facts
+from preservation.formats.edges import Seen
+from preservation.inventory import FactFile, FactWriter, load_file, load_format, write_facts
 from preservation.packages import names
 from preservation.packages.archives import counter, open_archive
 from preservation.packages.arrange import arrange
 from preservation.packages.checksum_lists import algorithms_in, perhaps_a_list
-from preservation.packages.copying import Inbox
-from preservation.packages.entries import BadEntry, Entry, Kind, Notes
+from preservation.packages.copying import LARGE
+from preservation.packages.entries import Entry, Kind, Notes
 from preservation.packages.folders import (
     Listed,
     as_entry,
@@ -34,15 +36,18 @@ from preservation.packages.folders import (
 )
 from preservation.packages.limits import Limits
 from preservation.packages.litter import Litter, is_litter
-from preservation.packages.locked import Look, locked_finding
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission
+from preservation.packages.taking import Taken, Taking
 from preservation.packages.tars import read_tar
 from preservation.packages.zips import check_zip, read_zip
 from preservation.progress import Progress
 from wording import say
 
 STEP = "receive"
+
+
+Identify = Callable[[Iterable[Seen]], Iterator[FormatFact]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,17 @@ class _Work:
     limits: Limits
     progress: Progress
     notes: Notes
+    threads: int
+
+    @property
+    def home(self) -> Path:
+        """Where everything is received."""
+        return self.submission.folder / "received"
+
+    def taking(self, *, split: bool) -> Taking:
+        """How its entries are taken."""
+        archive = self.submission.form is not Form.FOLDER
+        return Taking(self.home, self.limits, self.notes, self.threads, archive=archive, split=split)
 
 
 def receive(
@@ -64,23 +80,49 @@ def receive(
     litter: Litter,
     progress: Progress,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    identify: Identify | None = None,
+    threads: int = 1,
 ) -> Received:
-    """Take the package into the submission's staging folder.
+    """Take the package into the submission's staging folder, hashing and copying on as many threads.
 
+    `identify` is asked what each file is, by its two ends, while the next ones are received.
     Raises PackageUnreadable (with all findings so far) when it cannot be read as a package or passes the limits,
     and OSError when our own disk is full or fails; then nothing but the staging folder is left to release.
     """
     progress.begin(STEP, None)  # how much it is, is known only after a look at all names
-    work = _Work(submission, algorithms | {"sha256"}, litter, limits, progress, Notes())
-    (submission.folder / "received").mkdir()
+    work = _Work(submission, algorithms | {"sha256"}, litter, limits, progress, Notes(), threads)
+    work.home.mkdir()
     take = {Form.FOLDER: _from_folder, Form.ZIP: _from_zip, Form.TAR: _from_tar}[submission.form]
     try:
-        arrived = write_facts(submission.folder / "arrived.jsonl", take(work), load_file)
+        arrived, formats = _kept(work, take(work), identify)
     except PackageUnreadable as error:
         raise _with_all(error, work) from error
-    received = arrange(submission, arrived, litter=litter, notes=work.notes)
-    arrived.remove()
+    received = arrange(submission, arrived, formats, litter=litter, notes=work.notes)
+    for spool in (arrived, formats):
+        if spool is not None and spool is not received.formats:
+            spool.remove()
     return received
+
+
+def _kept(
+    work: _Work, taken: Iterator[Taken], identify: Identify | None
+) -> tuple[FactFile[FileFact], FactFile[FormatFact] | None]:
+    """The facts of all that arrives, and what it is as far as somebody is asked."""
+    files = FactWriter(work.submission.folder / "arrived.jsonl", load_file)
+    formats = FactWriter(work.submission.folder / "known.jsonl", load_format)
+
+    def seen() -> Iterator[Seen]:
+        for each in taken:
+            files.add(each.fact)
+            opens = os.path.join(work.home, each.fact.path)  # noqa: PTH118 - a million times
+            yield Seen(each.fact.path, opens, each.fact.size, each.edges.head, each.edges.tail)
+
+    with closing(files), closing(formats):
+        for known in identify(seen()) if identify is not None else ():
+            formats.add(known)
+        for each in taken:  # nobody was asked
+            files.add(each.fact)
+        return files.done(), formats.done() if identify is not None else None
 
 
 def _with_all(error: PackageUnreadable, work: _Work) -> PackageUnreadable:
@@ -91,29 +133,31 @@ def _with_all(error: PackageUnreadable, work: _Work) -> PackageUnreadable:
     return PackageUnreadable(list(reversed(once.values())), detail=error.detail)
 
 
-def _from_folder(work: _Work) -> Iterator[FileFact]:
+def _from_folder(work: _Work) -> Iterator[Taken]:
     source = work.submission.source
     depth = work.limits.depth
     before = list_folder(source, try_open=True, depth=depth)
     listing = write_facts(work.submission.folder / "listing.jsonl", before, load_listed)
-    total = _look_over(listing, work)
+    total, large = _look_over(listing, work)
     _check_room(work.submission.folder, total)
     work.progress.begin(STEP, total)
 
     def entries() -> Iterator[Entry]:
         return (as_entry(source, listed) for listed in listing if listed.problem is None)
 
-    yield from _lists_first(entries, work, moved=work.progress.advance)
+    taking = work.taking(split=large == 1)
+    yield from _lists_first(entries, taking, algorithms=work.algorithms, moved=work.progress.advance)
     for finding in compare(iter(listing), list_folder(source, try_open=False, depth=depth)):
         work.notes.add(finding)
     listing.remove()
 
 
-def _look_over(listing: Iterable[Listed], work: _Work) -> int:
-    """The bytes to come; all that is unreadable is named before anything is copied."""
-    total, count, stop = 0, 0, False
+def _look_over(listing: Iterable[Listed], work: _Work) -> tuple[int, int]:
+    """The bytes to come, and how many files are large; all that is unreadable is named before anything is copied."""
+    total, large, count, stop = 0, 0, 0, False
     for listed in listing:
         total += listed.stamp[0]
+        large += listed.stamp[0] >= LARGE
         count += 1
         if listed.problem is None:
             continue
@@ -134,10 +178,10 @@ def _look_over(listing: Iterable[Listed], work: _Work) -> int:
             bytes=total,
         )
         raise PackageUnreadable([Finding("package-too-large", Severity.ERROR, message)])
-    return total
+    return total, large
 
 
-def _from_zip(work: _Work) -> Iterator[FileFact]:
+def _from_zip(work: _Work) -> Iterator[Taken]:
     with open_archive(work.submission.source, notes=work.notes) as file:
         if note := check_zip(file, limits=work.limits):
             work.notes.add(note)
@@ -151,21 +195,29 @@ def _from_zip(work: _Work) -> Iterator[FileFact]:
             work.progress.advance(amount)
             count(amount)
 
-        yield from _lists_first(lambda: read_zip(file, limits=work.limits), work, moved=moved)
+        taking = work.taking(split=True)
+        yield from _lists_first(
+            lambda: read_zip(file, limits=work.limits), taking, algorithms=work.algorithms, moved=moved
+        )
 
 
-def _from_tar(work: _Work) -> Iterator[FileFact]:
+def _from_tar(work: _Work) -> Iterator[Taken]:
     with open_archive(work.submission.source, notes=work.notes) as file:
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         work.progress.begin(STEP, None if zipped else file.size)
         entries = read_tar(file, zipped=zipped, limits=work.limits, counted=counter(file.size, limits=work.limits))
-        yield from _take_all(entries, work, algorithms=work.algorithms, moved=work.progress.advance)
+        taking = work.taking(split=True)
+        yield from taking.take_all(entries, algorithms=work.algorithms, moved=work.progress.advance)
 
 
 def _lists_first(
-    entries: Callable[[], Iterator[Entry]], work: _Work, *, moved: Callable[[int], None]
-) -> Iterator[FileFact]:
+    entries: Callable[[], Iterator[Entry]],
+    taking: Taking,
+    *,
+    algorithms: frozenset[str],
+    moved: Callable[[int], None],
+) -> Iterator[Taken]:
     """Everything, checksum lists before the rest: what they ask for is then computed in the one pass as well."""
 
     def is_list(entry: Entry) -> bool:
@@ -175,76 +227,11 @@ def _lists_first(
             and perhaps_a_list(names.decode(entry.name, text=entry.text))
         )
 
-    algorithms = work.algorithms
-    for fact in _take_all(filter(is_list, entries()), work, algorithms=algorithms, moved=moved):
-        algorithms |= algorithms_in(work.submission.folder / "received" / fact.path)
-        yield fact
-    yield from _take_all(filterfalse(is_list, entries()), work, algorithms=algorithms, moved=moved)
-
-
-def _take_all(
-    entries: Iterable[Entry], work: _Work, *, algorithms: frozenset[str], moved: Callable[[int], None]
-) -> Iterator[FileFact]:
-    archive = work.submission.form is not Form.FOLDER
-    with Inbox(work.submission.folder / "received") as inbox:
-        for entry in entries:
-            path = names.decode(entry.name, text=entry.text)
-            if is_litter(path):
-                path = names.without_controls(path)  # macOS ends the name of folder icons with a carriage return
-            if archive and entry.kind is Kind.FOLDER and path in ("", "."):
-                continue  # the folder that was packed, naming itself
-            noticed = _judge(entry, path, archive=archive, limits=work.limits)
-            for finding in noticed:
-                work.notes.add(finding)
-            if any(finding.severity is Severity.ERROR for finding in noticed):
-                continue
-            try:
-                fact = _take(entry, path, inbox, work.notes, algorithms=algorithms, moved=moved)
-            except BadEntry as bad:
-                work.notes.add(bad.finding)
-                continue
-            if fact is not None:
-                yield fact
-
-
-def _judge(entry: Entry, path: str, *, archive: bool, limits: Limits) -> list[Finding]:
-    """What is to be said of an entry before its content is read; an ERROR keeps it out."""
-    if len(path) > names.MOST_PATH:
-        return [names.endless(path)]
-    if archive and (finding := names.unsafe(path)):
-        return [finding]
-    if entry.kind is Kind.LINK:
-        return [names.link_finding(path, target=names.decode((entry.target or b"")[: names.MOST_PATH]))]
-    if entry.kind is Kind.SPECIAL:
-        return [names.special_finding(path)]
-    if finding := names.not_storable(path, limits=limits):
-        return [finding]
-    if entry.kind is Kind.FOLDER:
-        return []
-    noticed = names.warnings(path)
-    if path.encode() != entry.name:
-        noticed.append(names.decoded_finding(path, name=entry.name))
-    return noticed
-
-
-def _take(
-    entry: Entry,
-    path: str,
-    inbox: Inbox,
-    notes: Notes,
-    *,
-    algorithms: frozenset[str],
-    moved: Callable[[int], None],
-) -> FileFact | None:
-    if entry.kind is Kind.FOLDER:
-        inbox.make_folder(path)
-        return None
-    with entry.pieces() as pieces:
-        look = Look(pieces)
-        size, digests = inbox.write(path, look, algorithms=algorithms, moved=moved)
-    if look.locked():
-        notes.add(locked_finding(path))
-    return FileFact(path, size, digests, original_name=None if path.encode() == entry.name else entry.name)
+    asked = algorithms
+    for taken in taking.take_all(filter(is_list, entries()), algorithms=algorithms, moved=moved):
+        asked |= algorithms_in(taking.home / taken.fact.path)
+        yield taken
+    yield from taking.take_all(filterfalse(is_list, entries()), algorithms=asked, moved=moved)
 
 
 def _check_room(folder: Path, needed: int) -> None:

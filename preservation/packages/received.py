@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from preservation.facts import FileFact
+from preservation.facts import FileFact, FormatFact
 from preservation.findings import Finding
 from preservation.inventory import FactFile
 from preservation.packages.submission import Submission
@@ -31,6 +31,7 @@ class Received:
     bytes: int
     content_digest: str
     findings: tuple[Finding, ...]
+    formats: FactFile[FormatFact] | None = None  # in the order of the inventory; None when nobody looked
 
     @property
     def aside(self) -> Path:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from preservation.errors import PackageUnreadable
 from preservation.facts import FileFact
 from preservation.findings import Severity
+from preservation.inventory import load_file
 from preservation.packages import Litter, Received, claim, receive, release
 from preservation.packages import arrange as arrange_module
 from preservation.packages.arrange import sort_facts
@@ -140,7 +141,7 @@ def test_facts_sorted_in_runs_are_sorted(names, run):
     before, arrange_module._RUN = arrange_module._RUN, run
     try:
         with tempfile.TemporaryDirectory() as home:
-            assert [f.path for f in sort_facts(facts, Path(home))] == sorted(names, key=str.encode)
+            assert [f.path for f in sort_facts(facts, Path(home), load_file)] == sorted(names, key=str.encode)
             assert list(Path(home).iterdir()) == []
     finally:
         arrange_module._RUN = before
