@@ -11,6 +11,8 @@ import typer
 from apps.cli import shapes
 from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
+from apps.cli.drift import formats_drift
+from apps.cli.options import CollectionOption, ContainerOption, DroidOption
 from flows.outcomes import Verdict
 from preservation.errors import UsageError
 from preservation.facts import Basis, FormatFact
@@ -23,14 +25,6 @@ if TYPE_CHECKING:
     from preservation.formats.pronom.facts import SignatureFiles
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.")]
-DroidOption = Annotated[
-    Path | None,
-    typer.Option("--droid", metavar="FILE", help="DROID signature file of PRONOM.", show_default=False),
-]
-ContainerOption = Annotated[
-    Path | None,
-    typer.Option("--container", metavar="FILE", help="Container signature file of PRONOM.", show_default=False),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,20 +34,55 @@ def register(app: typer.Typer) -> None:
     command(formats, "report")(formats_report)
     command(formats, "show")(formats_show)
     command(formats, "update")(formats_update)
+    command(formats, "drift")(formats_drift)
     app.add_typer(formats, name="formats")
 
 
-def formats_identify(session: Session, paths: Paths) -> Answer:
+def formats_identify(
+    session: Session,
+    paths: Paths,
+    second: Annotated[
+        bool, typer.Option("--second-opinion", help="Ask Siegfried as well, and show both.", show_default=False)
+    ] = False,
+) -> Answer:
     """Say what each file is, and what that rests on; with the signatures of the workspace, if there is one."""
     from preservation.formats.identify import Identifier
 
     _refuse_absent(paths)
-    with Identifier(signatures=_signatures(session)) as identifier:
+    signatures = _signatures(session)
+    if second:
+        return _both(paths, signatures)
+    with Identifier(signatures=signatures) as identifier:
         facts = list(identifier.identify_paths(paths))
     headings = (say("File"), say("PUID"), say("Format"), say("Basis"), say("XML"))
     rows = [(f.path, f.puid or "–", _name(f), shapes.BASES[f.basis], f.xml_format or "–") for f in facts]
     failed = any(fact.basis is Basis.FAILED for fact in facts)
     return Answer([_format_json(fact) for fact in facts], [Table(headings, rows)], Verdict.FOUND if failed else 0)
+
+
+def _both(paths: Sequence[Path], signatures: SignatureFiles | None) -> Answer:
+    """Two answers for each file, and whether they contradict each other."""
+    from preservation.formats.identify import Identifier
+    from preservation.formats.opinions import disagree, installed, kinship, siegfried
+    from preservation.formats.pronom.chosen import load
+
+    if not installed():
+        raise UsageError(
+            say("Siegfried cannot be asked: the package `pygfried` is not installed."),
+            next_step=say('Install it with `pip install "vankho[siegfried]"`.'),
+        )
+    known = kinship(load(signatures))
+    with Identifier(signatures=signatures) as ours, siegfried() as theirs:
+        pairs = list(zip(ours.identify_paths(paths), theirs.identify_paths(paths), strict=True))
+    data, rows = [], []
+    for mine, other in pairs:
+        differ = disagree(mine, other, known)
+        data.append({**_format_json(mine), "second_opinion": _format_json(other), "disagree": differ})
+        judged = say("contradict each other") if differ else say("no contradiction")
+        rows.append((mine.path, mine.puid or "–", _name(mine), other.puid or "–", _name(other), judged))
+    headings = (say("File"), say("PUID"), say("Format"), say("Siegfried"), say("Format"), say("The two"))
+    found = any(each["disagree"] or each["basis"] == Basis.FAILED for each in data)
+    return Answer(data, [Table(headings, rows)], Verdict.FOUND if found else Verdict.WELL)
 
 
 def _name(fact: FormatFact) -> str:
@@ -81,9 +110,7 @@ def _format_json(fact: FormatFact) -> dict[str, Any]:
 
 def formats_report(
     session: Session,
-    collection: Annotated[
-        str | None, typer.Option("--collection", metavar="NAME", help="Only this collection.", show_default=False)
-    ] = None,
+    collection: CollectionOption = None,
 ) -> Answer:
     """Count the formats of everything that is kept."""
     with session.open() as workspace:

@@ -1,6 +1,4 @@
-"""What the payload files of the holdings were identified as, and by which tool with which signatures: few rows, however
-many files there are.
-"""
+"""What payload files were identified as, by which tool and signatures: few rows, however many files there are."""
 
 from __future__ import annotations
 
