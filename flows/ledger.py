@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from flows import reports
 from flows.failures import as_finding
 from flows.outcomes import Verdict
 from flows.people import who
+from flows.reports import Report
 from flows.workspace import Workspace
 from policies.load import policy_names, read_policy
 from policies.problems import PolicyInvalid
@@ -47,13 +49,29 @@ READS_ONLY = frozenset({"reconcile"})  # flows that record no event
 
 
 def in_ledger(workspace: Workspace, body: Callable[..., Answer], /, *args: Any, **parameters: Any) -> Answer:  # noqa: ANN401
-    """Run the body of a flow that writes: the stores' ledgers are compared before and brought up to date after it.
+    """Run the body of a flow, and keep a report of it. When the flow writes, the stores' ledgers are compared before
+    and brought up to date after it.
 
     Raises LedgerRefused before anything was written; what the body raises passes, and what it did is pushed.
     """
+    with reports.kept(workspace, body.__name__, parameters) as report:
+        answer = _between(workspace, body, report, *args, **parameters)
+        report.ends(answer)
+    return answer
+
+
+def _between(
+    workspace: Workspace,
+    body: Callable[..., Answer],
+    report: Report,
+    /,
+    *args: Any,  # noqa: ANN401
+    **parameters: Any,  # noqa: ANN401
+) -> Answer:
     if body.__name__ in READS_ONLY:
         return body(workspace, *args, **parameters)
     reached = guard(workspace)
+    report.compared(reached, away=workspace.not_compared)
     try:
         answer = body(workspace, *args, **parameters)
     except Exception:
