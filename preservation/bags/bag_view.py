@@ -6,6 +6,7 @@ plain file with a name in UTF-8 becomes a finding.
 
 from __future__ import annotations
 
+import io
 import lzma
 import os
 import stat
@@ -79,30 +80,31 @@ class BagView:
 
 def folder_view(root: Path, notes: Notes) -> BagView:
     """The bag in a folder."""
+    base = os.fspath(root)
 
     def open_file(path: str) -> BinaryIO:
         # O_NONBLOCK: should a FIFO have taken the file's place since the walk, opening it must not hang.
-        handle = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(f"{base}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
             raise OSError("not a regular file any more")
-        return os.fdopen(handle, "rb")
+        return io.BufferedReader(io.FileIO(handle))
 
     view = BagView(open_file, workers=2)
     waiting = [""]
     while waiting:
         folder = waiting.pop()
         try:
-            with os.scandir(root / folder) as found:
-                names = sorted(entry.name for entry in found)
+            with os.scandir(f"{base}/{folder}") as found:
+                entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
             text = say("This folder cannot be read.")
             notes.error("folder-unreadable", text, folder or ".", expected="r-x", seen=str(error))
             view.refused.add(folder)
             continue
-        for name in names:
-            path = f"{folder}/{name}" if folder else name
-            facts = _lstat(root / path, path, notes)
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            facts = _lstat(entry, path, notes)
             if facts is None:
                 view.refused.add(path)
             elif stat.S_ISDIR(facts.st_mode):
@@ -113,11 +115,11 @@ def folder_view(root: Path, notes: Notes) -> BagView:
     return view
 
 
-def _lstat(place: Path, path: str, notes: Notes) -> os.stat_result | None:
+def _lstat(entry: os.DirEntry[str], path: str, notes: Notes) -> os.stat_result | None:
     if not is_utf8(path, notes):
         return None
     try:
-        return place.lstat()
+        return entry.stat(follow_symlinks=False)
     except OSError as error:
         notes.error("file-unreadable", say("This file cannot be read."), path, expected="r--", seen=str(error))
         return None

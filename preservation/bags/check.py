@@ -7,11 +7,13 @@ Raises PackageUnreadable only when nothing stands at the path.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from preservation.bags.archives import archive_view
 from preservation.bags.bag_info import Elements, judge_bag_info, read_bag_info
@@ -29,8 +31,9 @@ from preservation.findings import Finding, Severity
 from preservation.progress import Progress, Silent
 from wording import say
 
-_BUFFER = 1 << 20  # bytes read at a time
+_BUFFER = 1 << 18  # bytes read at a time: what was read is still in the processor's cache when it is hashed
 _BATCH = 256  # files handed to the readers at a time
+_LARGE = 1 << 18  # bytes from which on a file is worth a thread
 
 
 def check_bag(
@@ -133,11 +136,14 @@ class _Tally:
     matched: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What reading one file gave: its digests, or why it could not be read to its end."""
+_Promises = list[tuple[Manifest, bytes]]  # what every manifest that lists a file says of it
+
+
+class _Read(NamedTuple):
+    """What reading one file gave: its digests by algorithm, or why it could not be read to its end."""
 
     path: str
+    promises: _Promises
     digests: dict[str, bytes]
     size: int
     problem: str | None = None
@@ -147,60 +153,76 @@ def _compare(
     view: BagView, payload: list[Manifest], tags: list[Manifest], notes: Notes, progress: Progress
 ) -> _Tally:
     """Read every listed file once and compare it with every manifest that lists it."""
-    manifests = [*payload, *tags]
     tally = _Tally()
-    wanted = (
-        (path, {manifest.algorithm for manifest in manifests if manifest.promised(path)}) for path in view.files
-    )
-    for read in _read_all(view, ((path, algorithms) for path, algorithms in wanted if algorithms)):
-        progress.advance(read.size)
-        if read.problem is not None:
-            text = say("This file cannot be read to its end, so nothing can be said about its bytes.")
-            size = f"{view.size(read.path)} bytes"
-            notes.error("file-unreadable", text, read.path, expected=size, seen=read.problem)
-            continue
-        is_payload = read.path.startswith("data/")
-        differing = [m for m in manifests if m.promised(read.path) not in (None, read.digests.get(m.algorithm))]
-        for manifest in differing:
-            notes.error(
-                "digest-differs" if is_payload else "tag-digest-differs",
-                say("The bytes of this file are not the ones that {manifest} promises.", manifest=manifest.name),
-                read.path,
-                expected=(manifest.promised(read.path) or b"").hex(),
-                seen=read.digests[manifest.algorithm].hex(),
-            )
-        if is_payload:
-            tally.checked += 1
-            tally.matched += not differing
+    with closing(_read_all(view, _listed(view, [*payload, *tags]))) as reads:
+        for read in reads:
+            progress.advance(read.size)
+            if read.problem is not None:
+                text = say("This file cannot be read to its end, so nothing can be said about its bytes.")
+                size = f"{view.size(read.path)} bytes"
+                notes.error("file-unreadable", text, read.path, expected=size, seen=read.problem)
+                continue
+            is_payload = read.path.startswith("data/")
+            differing = [(m, promised) for m, promised in read.promises if promised != read.digests[m.algorithm]]
+            for manifest, promised in differing:
+                notes.error(
+                    "digest-differs" if is_payload else "tag-digest-differs",
+                    say("The bytes of this file are not the ones that {manifest} promises.", manifest=manifest.name),
+                    read.path,
+                    expected=promised.hex(),
+                    seen=read.digests[manifest.algorithm].hex(),
+                )
+            if is_payload:
+                tally.checked += 1
+                tally.matched += not differing
     return tally
 
 
-def _read_all(view: BagView, wanted: Iterable[tuple[str, set[str]]]) -> Iterator[_Read]:
-    """Read the files in the view's order, on as many threads as the view bears; hashing runs beside Python."""
-    if view.workers == 1:
-        for path, algorithms in wanted:
-            yield _read(view, path, algorithms)
-        return
-    with ThreadPoolExecutor(view.workers) as pool:
-        rest = iter(wanted)
+def _listed(view: BagView, manifests: list[Manifest]) -> Iterator[tuple[str, _Promises]]:
+    for path in view.files:
+        promises = [(m, promised) for m in manifests if (promised := m.promised(path)) is not None]
+        if promises:
+            yield path, promises
+
+
+def _read_all(view: BagView, listed: Iterable[tuple[str, _Promises]]) -> Generator[_Read]:
+    """Read the files; answers come in the view's order.
+
+    Hashing runs beside Python, so large files go to as many threads as the view bears. A small one is read here:
+    handing it over and waiting for Python's lock would take longer than its bytes.
+    """
+    buffers = [memoryview(bytearray(_BUFFER)) for _ in range(view.workers + 1)]
+    pool = ThreadPoolExecutor(view.workers)
+    try:
+        rest = iter(listed)
         while batch := list(islice(rest, _BATCH)):
-            yield from pool.map(lambda item: _read(view, *item), batch)
+            running = {
+                path: pool.submit(_read, view, path, promises, buffers)
+                for path, promises in batch
+                if view.workers > 1 and view.size(path) >= _LARGE
+            }
+            for path, promises in batch:
+                yield running[path].result() if path in running else _read(view, path, promises, buffers)
+    finally:
+        pool.shutdown(cancel_futures=True)  # interrupted: no further file is begun
 
 
-def _read(view: BagView, path: str, algorithms: set[str]) -> _Read:
-    hashes = {name: ALGORITHMS[name]() for name in algorithms}
-    size = 0
+def _read(view: BagView, path: str, promises: _Promises, buffers: list[memoryview]) -> _Read:
+    hashes = {manifest.algorithm: ALGORITHMS[manifest.algorithm]() for manifest, _ in promises}
+    size, buffer = 0, buffers.pop()
     try:
         with view.open(path) as stream:
-            while block := stream.read(_BUFFER):
-                size += len(block)
+            while count := stream.readinto(buffer):  # type: ignore[attr-defined]
+                size += count
                 for running in hashes.values():
-                    running.update(block)
+                    running.update(buffer[:count])
     except READ_ERRORS as error:
-        return _Read(path, {}, size, f"{type(error).__name__}: {error}")
+        return _Read(path, promises, {}, size, f"{type(error).__name__}: {error}")
+    finally:
+        buffers.append(buffer)
     if size != view.size(path):
-        return _Read(path, {}, size, f"{size} bytes read, {view.size(path)} announced")
-    return _Read(path, {name: running.digest() for name, running in hashes.items()}, size)
+        return _Read(path, promises, {}, size, f"{size} bytes read, {view.size(path)} announced")
+    return _Read(path, promises, {name: running.digest() for name, running in hashes.items()}, size)
 
 
 def _report(

@@ -15,7 +15,7 @@ class Hash(Protocol):
     def digest_size(self) -> int:
         """Bytes of the digest."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take in bytes."""
 
     def digest(self) -> bytes:

@@ -7,6 +7,8 @@ import os
 import stat
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -191,14 +193,21 @@ def test_a_folder_that_cannot_be_listed_is_told_whole(
 
 def test_a_file_that_cannot_be_looked_at_is_told_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make_bag(tmp_path / "bag", {"data/a": b"x", "data/b": b"y"})
-    look = Path.lstat
+    scan = os.scandir
 
-    def locked_look(path: Path) -> os.stat_result:
-        if path == made / "data/a":
+    class Unseen:
+        name = "a"
+
+        def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+            assert not follow_symlinks
             raise PermissionError("no look")
-        return look(path)
 
-    monkeypatch.setattr(Path, "lstat", locked_look)
+    @contextmanager
+    def scanned(folder: str) -> Iterator[list[Any]]:
+        with scan(folder) as found:
+            yield [Unseen() if Path(entry.path) == made / "data/a" else entry for entry in found]
+
+    monkeypatch.setattr(os, "scandir", scanned)
     notes = Notes()
     view = folder_view(made, notes)
     assert told(notes) == [("error", "file-unreadable", "data/a", "r--", "no look", "This file cannot be read.")]

@@ -75,6 +75,7 @@ GROUPS = {
             "tests/bags/test_adversarial.py",
             "tests/bags/test_archives.py",
             "tests/bags/test_received_bags.py",
+            "tests/bags/test_large_files.py",
             "tests/bags/test_mutants_bags.py",
             "tests/bags/test_mutants_views.py",
         ),
