@@ -1,4 +1,5 @@
-"""The tables of the daily work: runs, incidents, notices to be sent. The migrations make them, as all others.
+"""The tables of the daily work: runs, incidents, notices to be sent, days of audits. The migrations make them, as all
+others.
 
 Runs and notices are no history: nothing of them is proved, and with the catalog they are lost. Incidents of damaged
 and of unreadable copies follow from the events, and are made again with the projections.
@@ -6,7 +7,17 @@ and of unreadable copies follow from the events, and are made again with the pro
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    UniqueConstraint,
+)
 
 from preservation.catalog.schema import Moment, Number, Word, metadata
 
@@ -78,4 +89,23 @@ notices = Table(  # what is to be sent, until it was; and what was, so that the 
     Column("trouble", Word),  # why the last try failed, without any secret
     Index("ix_notices_channel", "channel", "role", "number"),
     Index("ix_notices_next_try_at", "next_try_at"),
+)
+
+audit_days = Table(  # what audits read on each day of their schedule
+    "audit_days",
+    metadata,
+    Column("day", Word, nullable=False),  # of the calendar in the schedule's time zone
+    Column("store", Word, nullable=False),
+    Column("grade", Word, nullable=False),
+    Column("policy", Word, nullable=False),
+    Column("copies", BigInteger, nullable=False),
+    Column("objects", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("waiting", BigInteger, nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Column("held", Word, nullable=False),
+    PrimaryKeyConstraint("store", "grade", "policy", "day"),
 )
