@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import stat
 import tomllib
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from preservation.errors import PolicyError
 from wording import Message, say
@@ -23,6 +24,7 @@ from wording.secrets import keep_secret
 
 SETTINGS_FILE = "vankho.toml"
 SECRETS_FILE = "vankho.secrets.toml"
+_LOG_FILE = "vankho_log"  # as pydantic spells the names of variables
 
 
 class _Part(BaseModel):
@@ -35,7 +37,22 @@ class CatalogSettings(_Part):
     url: str = Field(default="sqlite:///catalog.db", repr=False)  # it may hold a password
 
 
-class LocalStoreSettings(_Part):
+class PriceSettings(_Part):
+    """What reading from a store costs, in one currency: for budgets in money and for looking ahead."""
+
+    currency: str = ""
+    per_1000_requests: float = Field(default=0.0, ge=0)
+    per_gib_read: float = Field(default=0.0, ge=0)
+
+
+class _Audited(_Part):
+    """What audits of any store are held to; nothing that its adapter needs to know."""
+
+    audits_at_once: int = Field(default=1, ge=1, le=16)
+    prices: PriceSettings | None = None
+
+
+class LocalStoreSettings(_Audited):
     """A folder on a disk of this machine; a relative path is relative to the workspace."""
 
     kind: Literal["local"]
@@ -45,7 +62,7 @@ class LocalStoreSettings(_Part):
     medium: str = ""
 
 
-class S3StoreSettings(_Part):
+class S3StoreSettings(_Audited):
     """A bucket of an S3-compatible service; the meaning of each key stands in storage_adapters/settings.py."""
 
     kind: Literal["s3"]
@@ -68,12 +85,41 @@ class S3StoreSettings(_Part):
 
 
 StoreSettings = Annotated[LocalStoreSettings | S3StoreSettings, Field(discriminator="kind")]
+NOT_THE_ADAPTERS = {"kind", *_Audited.model_fields}  # what the settings of a store say to others than its adapter
 
 
 class PrefectSettings(_Part):
     """A running Prefect server in which runs are seen; without `api_url` the usual local address is tried."""
 
     api_url: str | None = None
+
+
+class ChannelSettings(_Part):
+    """A way to reach people, as an address of Apprise: mail, a webhook, a chat. The address is a secret."""
+
+    url: SecretStr
+    timeout: float = Field(default=10.0, gt=0, le=120)  # seconds for one notice
+
+
+class NoticesSettings(_Part):
+    """The channels that policies name under `notification`."""
+
+    channels: dict[str, ChannelSettings] = {}
+
+
+class LogSettings(_Part):
+    """The log: where, how much, for whom. A relative file is the workspace's; without one, standard error."""
+
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Path | None = None
+
+
+class WatchdogSettings(_Part):
+    """How long after its time an audit may begin, and how long a run may be silent, before it is called so."""
+
+    tolerance_hours: float = Field(default=2.0, gt=0)
+    silence_hours: float = Field(default=12.0, gt=0)
 
 
 class Settings(BaseSettings):
@@ -91,6 +137,9 @@ class Settings(BaseSettings):
     stores: dict[str, StoreSettings] = {}
     policy: str = "default"
     prefect: PrefectSettings = PrefectSettings()
+    notices: NoticesSettings = NoticesSettings()
+    log: LogSettings | None = None
+    watchdog: WatchdogSettings = WatchdogSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -101,7 +150,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the files."""
+        """The environment wins over the files. VANKHO_LOG is a file's name, and not the section [log]."""
+        if isinstance(env_settings, EnvSettingsSource):
+            env_settings.env_vars = {key: value for key, value in env_settings.env_vars.items() if key != _LOG_FILE}
         return env_settings, init_settings
 
     @model_validator(mode="before")
@@ -146,6 +197,8 @@ def _keep_secrets(settings: Settings, file: Path) -> None:
             given = (store.access_key_id, store.secret_access_key, store.session_token)
             keep_secret(*(each.get_secret_value() for each in given if each is not None))
             addresses[f"stores.{name}.endpoint_url"] = store.endpoint_url
+    for channel in settings.notices.channels.values():
+        keep_secret(*_secrets_in(channel.url.get_secret_value()))
     password = settings.catalog.url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     options = parse_qsl(settings.catalog.url.partition("?")[2])  # libpq takes passwords there too
     keep_secret(password, unquote(password), *(value for name, value in options if "pass" in name))
@@ -164,6 +217,19 @@ def _keep_secrets(settings: Settings, file: Path) -> None:
                     secrets=SECRETS_FILE,
                 ),
             )
+
+
+def _secrets_in(url: str) -> Iterator[str]:
+    """What of a channel's address tells a secret: the whole, its password, tokens in its path and its options."""
+    parts = urlsplit(url)
+    yield url
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    for word in (password, *((user,) if not password else ()), *(value for _, value in parse_qsl(parts.query))):
+        if len(word) >= 8 or word == password:
+            yield word
+            yield unquote(word)
+    tokens = (*(() if "." in parts.netloc else (parts.netloc,)), *parts.path.split("/"))
+    yield from (token for token in tokens if len(token) >= 16)
 
 
 def _refuse_shared_places(settings: Settings, workspace: Path, file: Path) -> None:
@@ -268,9 +334,17 @@ def _reason(error: ErrorDetails, place: list[str]) -> Message:
 
 
 def _known(place: list[str]) -> list[str]:
+    if place[:1] == ["stores"] and len(place) > 3 and place[2] == "prices":
+        return sorted(PriceSettings.model_fields)
     if place[:1] == ["stores"] and len(place) > 2:
         return sorted({*LocalStoreSettings.model_fields, *S3StoreSettings.model_fields})
-    part: dict[str, type[BaseModel]] = {"catalog": CatalogSettings, "prefect": PrefectSettings}
+    part: dict[str, type[BaseModel]] = {
+        "catalog": CatalogSettings,
+        "prefect": PrefectSettings,
+        "notices": ChannelSettings if len(place) > 2 else NoticesSettings,
+        "log": LogSettings,
+        "watchdog": WatchdogSettings,
+    }
     return sorted(part.get(place[0], Settings).model_fields)
 
 

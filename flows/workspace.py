@@ -20,11 +20,19 @@ from pydantic import SecretStr
 
 from flows import logs
 from flows.rows import Run
-from flows.settings import CatalogSettings, LocalStoreSettings, S3StoreSettings, Settings, read_settings
+from flows.settings import (
+    NOT_THE_ADAPTERS,
+    CatalogSettings,
+    LocalStoreSettings,
+    S3StoreSettings,
+    Settings,
+    read_settings,
+)
 from policies.judging import judge_of
 from policies.load import load_policy
 from policies.model import Policy
 from policies.replication import StoreFacts
+from preservation.bags.bagit_library import Library
 from preservation.catalog.catalog import Catalog, open_catalog
 from preservation.catalog.judging import Judge
 from preservation.catalog.leases import Lease
@@ -148,7 +156,7 @@ class Workspace:
         settings = self.settings.stores[name]
         if isinstance(settings, LocalStoreSettings):
             path = self.folder / settings.path
-            return open_store(name, LocalSettings(**{**settings.model_dump(exclude={"kind"}), "path": path}))
+            return open_store(name, LocalSettings(**{**settings.model_dump(exclude=NOT_THE_ADAPTERS), "path": path}))
         return open_store(name, _s3(settings))
 
     def with_catalog(self, url: str) -> Workspace:
@@ -197,6 +205,11 @@ class Workspace:
 
         return kinship(load(files_in_use(self.folder / "formats")))
 
+    @cached_property
+    def bagit_library(self) -> Library:
+        """The bagit library, in a process that serves the whole batch."""
+        return Library()
+
     def warm_up(self) -> None:
         """Start the identifier's first worker now: it loads its signatures while other things are done."""
         _ = self.identifier
@@ -236,7 +249,7 @@ class CatalogLost(LedgerRefused):
 def open_workspace(folder: Path, *, progress: Progress | None = None) -> Iterator[Workspace]:
     """The workspace in the folder, closed at the end. Raises PolicyError when it is none or is set up wrongly."""
     settings = read_settings(folder)
-    logs.set_up(os.environ)
+    logs.set_up(os.environ, settings.log, base=folder.resolve())
     workspace = Workspace(folder.resolve(), settings, progress=progress or Silent())
     try:
         yield workspace
@@ -281,7 +294,7 @@ def _local(workspace: Workspace, name: str, settings: LocalStoreSettings) -> Loc
         )
     if not settings.path.is_absolute():
         path.mkdir(parents=True, exist_ok=True)
-    return LocalSettings(**{**settings.model_dump(exclude={"kind"}), "path": path})
+    return LocalSettings(**{**settings.model_dump(exclude=NOT_THE_ADAPTERS), "path": path})
 
 
 def _is_empty(folder: Path) -> bool:
@@ -299,7 +312,7 @@ def _s3(settings: S3StoreSettings) -> S3Settings:
     plain: dict[str, Any] = {
         key: value.get_secret_value() if isinstance(value, SecretStr) else value
         for key, value in settings
-        if key != "kind"
+        if key not in NOT_THE_ADAPTERS
     }
     return S3Settings(**plain)
 
