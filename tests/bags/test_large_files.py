@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +22,7 @@ LARGE = 3 << 18  # three buffers
 PAYLOAD = {f"data/{n:02}": bytes([n]) * (LARGE if n % 2 else 10) for n in range(12)}
 
 
-def watched(monkeypatch: pytest.MonkeyPatch, unreadable: str = "") -> list[tuple[str, int]]:
+def watched(monkeypatch: pytest.MonkeyPatch, unreadable: str = "", takes: float = 0) -> list[tuple[str, int]]:
     """Every file that is opened in a folder, and by which thread."""
     opened: list[tuple[str, int]] = []
 
@@ -30,6 +31,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, unreadable: str = "") -> list[tuple
 
         def opens(inside: str) -> BinaryIO:
             opened.append((inside, threading.get_ident()))
+            time.sleep(takes if inside in PAYLOAD else 0)
             return io.BytesIO(b"short") if inside == unreadable else view.open(inside)
 
         return replace(view, open=opens)
@@ -86,8 +88,8 @@ def test_an_archive_is_read_by_one_thread(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_interrupted_check_begins_no_further_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    payload = {f"data/{n:02}": bytes([n]) * LARGE for n in range(40)}
-    opened = watched(monkeypatch)
+    payload = {name: bytes(LARGE) for name in PAYLOAD}
+    opened = watched(monkeypatch, takes=0.1)
 
     class Interrupted:
         def begin(self, step: str, total: int | None) -> None: ...
