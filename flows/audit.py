@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flows.copies import CopyInUse, audit_replica, is_there, store_failed
 from flows.failures import as_finding
@@ -21,8 +22,10 @@ from flows.workspace import Workspace
 from preservation import events
 from preservation.facts import AIPVersion, Grade, Outcome
 from preservation.findings import Finding, Severity
+from preservation.progress import Progress
 from preservation.replicas.verify import NO_CHECKSUM, ReplicaReport
 from storage_adapters.errors import StorageError
+from storage_adapters.store import Store
 from wording import say
 
 FINDINGS_TOLD = 10_000  # of one store in one run; after that ...
@@ -31,10 +34,13 @@ FINDINGS_LEAST = 5  # ... so many of each copy, and how many more there are
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The answer for one copy; `away` says that its store could not be used at all."""
+    """The answer for one copy; `away` says that its store could not be used at all, `unread` that there was no report
+    of reading it.
+    """
 
     report: ReplicaReport
     away: Finding | None = None
+    unread: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -83,23 +89,42 @@ def _audit_store(workspace: Workspace, store: str, versions: Sequence[AIPVersion
     away: Finding | None = None
     room = FINDINGS_TOLD
     for version in versions:
-        started = time.monotonic()
-        if away is None:
-            try:
-                report = plain_step(store, audit_replica, workspace, version, store, grade)
-                workspace.run.tell(copy_audited(report, policy=version.policy, seconds=time.monotonic() - started))
-                done.append(Audited(_told(report, max(room, FINDINGS_LEAST))))
-                room -= len(report.findings)
-                continue
-            except StorageError as error:
-                reason = as_finding(error) if isinstance(error, CopyInUse) else store_failed(store, error)
-                away = None if is_there(workspace, store) else reason
-        told = events.not_checked(version, store, grade, away or reason, workspace.clock(), away=away is not None)
-        workspace.catalog.record([told])
-        unread, took = _unreadable(version, store, grade, away or reason), time.monotonic() - started
-        workspace.run.tell(copy_audited(unread, policy=version.policy, seconds=took, away=away is not None))
-        done.append(Audited(unread, away))
+        answer = prove_copy(workspace, version, store, grade, away=away)
+        away = answer.away
+        done.append(replace(answer, report=_told(answer.report, max(room, FINDINGS_LEAST))))
+        room -= 0 if answer.unread else len(answer.report.findings)
     return done
+
+
+def prove_copy(
+    workspace: Workspace,
+    version: AIPVersion,
+    store: str,
+    grade: Grade,
+    *,
+    away: Finding | None = None,
+    through: Store | None = None,
+    progress: Progress | None = None,
+) -> Audited:
+    """Prove one copy; the answer is recorded and told. With `away` the store is not asked again. `through` is the
+    same store under a pace, `progress` a listener that measures more than this copy.
+    """
+    started = time.monotonic()
+    if away is None:
+        prove = partial(audit_replica, through=through, progress=progress)
+        try:
+            report = plain_step(store, prove, workspace, version, store, grade)
+        except StorageError as error:
+            reason = as_finding(error) if isinstance(error, CopyInUse) else store_failed(store, error)
+            away = None if is_there(workspace, store) else reason
+        else:
+            workspace.run.tell(copy_audited(report, policy=version.policy, seconds=time.monotonic() - started))
+            return Audited(report)
+    told = events.not_checked(version, store, grade, away or reason, workspace.clock(), away=away is not None)
+    workspace.catalog.record([told])
+    unread, took = _unreadable(version, store, grade, away or reason), time.monotonic() - started
+    workspace.run.tell(copy_audited(unread, policy=version.policy, seconds=took, away=away is not None))
+    return Audited(unread, away, unread=True)
 
 
 def _told(report: ReplicaReport, room: int) -> ReplicaReport:

@@ -31,6 +31,7 @@ from preservation.catalog.leases import Lease
 from preservation.catalog.overtaken import Unless
 from preservation.facts import AIPVersion, Event, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
+from preservation.progress import Progress
 from preservation.replicas.copy import Copied, copy_replica
 from preservation.replicas.layout import replica_prefix
 from preservation.replicas.overtaken import overtaken
@@ -43,6 +44,7 @@ from storage_adapters.errors import (
     StorageError,
     StorageUnavailable,
 )
+from storage_adapters.store import Store
 from wording import say
 
 READINGS = 3  # of one copy, when others work on it while we read
@@ -110,13 +112,32 @@ def _not_done(version: AIPVersion, store: str, reason: Finding, now: datetime, *
     return events.not_replicated(version, store, reason, now)
 
 
-def audit_replica(workspace: Workspace, version: AIPVersion, store: str, grade: Grade = Grade.BYTES) -> ReplicaReport:
+def audit_replica(
+    workspace: Workspace,
+    version: AIPVersion,
+    store: str,
+    grade: Grade = Grade.BYTES,
+    *,
+    through: Store | None = None,
+    progress: Progress | None = None,
+) -> ReplicaReport:
     """Prove one replica and record the answer, whatever it is; an answer that another run has overtaken while we
     read is thrown away, and the replica is read again. Raises StorageError when the store is away.
+
+    `through` is the same store under a pace, `progress` a listener that measures more than this copy.
     """
     for _ in range(READINGS):
         last, _digest = workspace.catalog.head()
-        report = _read(workspace, version, store, grade)
+        if progress is None:
+            workspace.progress.begin(f"verify > {store}", version.object_bytes)
+        report = verify_replica(
+            workspace.catalog.objects(version.identifier, version.version),
+            through or workspace.store(store),
+            identifier=version.identifier,
+            version=version.version,
+            grade=grade,
+            progress=progress or workspace.progress,
+        )
         event, evidence = events.checked(report, workspace.clock())
         overtakes = partial(overtaken, report)
         unless = Unless(last, version.identifier, version.version, store, overtakes) if evidence else None
@@ -127,18 +148,6 @@ def audit_replica(workspace: Workspace, version: AIPVersion, store: str, grade: 
         else:
             return report
     raise CopyInUse(version, store, stale)
-
-
-def _read(workspace: Workspace, version: AIPVersion, store: str, grade: Grade) -> ReplicaReport:
-    workspace.progress.begin(f"verify > {store}", version.object_bytes)
-    return verify_replica(
-        workspace.catalog.objects(version.identifier, version.version),
-        workspace.store(store),
-        identifier=version.identifier,
-        version=version.version,
-        grade=grade,
-        progress=workspace.progress,
-    )
 
 
 class CopyInUse(StorageError):
