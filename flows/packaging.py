@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,7 +141,15 @@ def check_written_bag(workspace: Workspace, written: WrittenBag, policy: Policy)
     Raises FixityError when it is not valid, PolicyError when it does not keep to the policy's profile. Doubts of the
     bagit library are recorded beside our answer, which counts.
     """
-    report = check_bag(written.path, profile=policy.packaging.bag_profile, progress=workspace.progress)
+    library = workspace.bagit_library
+    with ThreadPoolExecutor(1, thread_name_prefix="second opinion") as beside:
+        asked = beside.submit(second_opinion, written.path, library=library)
+        try:
+            report = check_bag(written.path, profile=policy.packaging.bag_profile, progress=workspace.progress)
+            opinion = asked.result()
+        except BaseException:
+            library.interrupt()  # nobody waits for its answer any more
+            raise
     errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
     if not report.valid:
         raise FixityError(
@@ -157,7 +166,7 @@ def check_written_bag(workspace: Workspace, written: WrittenBag, policy: Policy)
             seen=errors[0].seen,
             next_step=say("Supply in `packaging.bag_info` what the profile demands, or name another profile."),
         )
-    return CheckedBag(written, report, second_opinion(written.path))
+    return CheckedBag(written, report, opinion)
 
 
 def admit(
