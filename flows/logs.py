@@ -1,24 +1,28 @@
-"""What libraries log, for whoever looks for a fault: veiled, whoever reads it, and in a file when one is asked for.
+"""The log, for whoever looks for a fault: what runs do, and what libraries log, veiled, whoever reads it.
 
-`VANKHO_LOG=FILE` adds every line of every library, DEBUG too, to the file, as one JSON object a line; the file is
-readable by its owner alone. Records are veiled as they are made, so that Prefect's handlers and pages get no secret
-either. Content is not logged: a record is cut where it grows beyond what a person reads.
+`[log]` in vankho.toml writes it as JSON lines or for a person, to a file or to standard error; `VANKHO_LOG=FILE` adds
+every line of every library, DEBUG too, as one JSON object a line. Files are readable by their owner alone. Each line
+names the run, the package and the store it belongs to. Records are veiled as they are made, so that Prefect's
+handlers and pages get no secret either. Content is not logged: a record is cut where it grows too long to be read.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
+import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from preservation.errors import UsageError
-from wording import say
+from wording import printable, say
 from wording.secrets import keep_secret, veiled
 
 LONGEST = 10_000  # characters of one record; botocore logs whole bodies
@@ -26,17 +30,66 @@ _LIKELY = 8  # characters: USE_TOKEN=true is no secret
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|API_KEY|ACCESS_KEY|AUTH_STRING", re.IGNORECASE)
 
 
-def set_up(environment: Mapping[str, str]) -> None:
-    """Veil all log records from now on, and write them to the file that VANKHO_LOG names. May be called again.
+_IDS: ContextVar[Mapping[str, object]] = ContextVar("ids")
+_open_runs: list[str] = []  # of this process; threads of libraries begin without the ids of whoever began them
 
-    Raises UsageError when the file cannot be written.
+
+class Wanted(Protocol):
+    """What `[log]` of the settings says."""
+
+    @property
+    def format(self) -> str:
+        """`json` or `console`."""
+
+    @property
+    def level(self) -> str:
+        """`debug`, `info`, `warning` or `error`."""
+
+    @property
+    def file(self) -> Path | None:
+        """None: standard error."""
+
+
+def set_up(environment: Mapping[str, str], wanted: Wanted | None = None, *, base: Path | None = None) -> None:
+    """Veil all log records from now on, and write them to the file that VANKHO_LOG names and as `wanted` says, a
+    relative file below `base`. May be called again. Raises UsageError when a file cannot be written.
     """
     named_so = {name: value for name, value in environment.items() if _SECRET_NAME.search(name)}
     keep_secret(*(value for name, value in named_so.items() if len(value) >= _LIKELY or name == "PGPASSWORD"))
     logging.setLogRecordFactory(_veiled_record)
     named = environment.get("VANKHO_LOG")
     if named:
-        _write_to(Path(named).expanduser().absolute())
+        _add(_file_handler(Path(named).expanduser().absolute()), level=logging.DEBUG, form="json")
+    if wanted is not None:
+        file = None if wanted.file is None else (base or Path.cwd()) / wanted.file.expanduser()
+        handler = logging.StreamHandler(sys.stderr) if file is None else _file_handler(file)
+        _add(handler, level=logging.getLevelName(wanted.level.upper()), form=wanted.format)
+
+
+@contextmanager
+def bound(**ids: object) -> Iterator[None]:
+    """Every line logged inside names these: run, package, store."""
+    token = _IDS.set({**_IDS.get({}), **{name: value for name, value in ids.items() if value is not None}})
+    run = str(ids["run"]) if "run" in ids else None
+    if run is not None:
+        _open_runs.append(run)
+    try:
+        yield
+    finally:
+        _IDS.reset(token)
+        if run is not None:
+            _open_runs.remove(run)
+
+
+def note(event: str, *, level: int = logging.INFO, **facts: object) -> None:
+    """One line of our own: what happened, in a few words, and the facts. Costs nothing where no log is written."""
+    log = logging.getLogger("vankho")
+    if not any(isinstance(handler.formatter, _Lines) for handler in logging.getLogger().handlers):
+        return
+    if log.isEnabledFor(level):
+        log.log(
+            level, "%s", event, extra={"facts": {key: value for key, value in facts.items() if value is not None}}
+        )
 
 
 def _veiled_record(*args: Any, **more: Any) -> logging.LogRecord:  # noqa: ANN401 - the signature is logging's
@@ -63,38 +116,82 @@ def _text(record: logging.LogRecord) -> str:
         return f"{record.msg} {record.args!r}"
 
 
-class _JsonLines(logging.Formatter):
-    """One JSON object a line; control characters in it can act on no terminal."""
+class _Lines(logging.Formatter):
+    """One line a record, as JSON or for a person; control characters in it can act on no terminal."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        import structlog  # late: it takes a tenth of a second, and most commands write no log
+
+        renderer: Any = _for_a_person if form == "console" else structlog.processors.JSONRenderer(default=str)
+        self._inner = structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_with_ids], processors=[_as_documented, renderer], keep_exc_info=True
+        )
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line without its end."""
-        line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": _text(record),
-            "process": record.process,
-        }
-        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else None)
-        return json.dumps(line | ({"traceback": trace} if trace else {}))
+        """The line without its end; veiled once more, for the facts beside the message."""
+        told = copy(record)
+        told.msg, told.args = _text(record), None
+        return veiled(self._inner.format(told))
 
 
-def _write_to(file: Path) -> None:
-    root = logging.getLogger()
-    if any(isinstance(each, logging.FileHandler) and each.baseFilename == str(file) for each in root.handlers):
-        return
+def _with_ids(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The ids of where the line was logged. In a thread that a library began, those of the run, if there is one."""
+    ids = dict(_IDS.get({}))
+    if "run" not in ids and len(_open_runs) == 1:
+        ids["run"] = _open_runs[0]
+    return {**ids, **line}
+
+
+def _as_documented(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The keys as docs/sysadmins/notices.md names them."""
+    record: logging.LogRecord = line.pop("_record")
+    line.pop("_from_structlog", None)
+    line.pop("exc_info", None)
+    first = {
+        "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname,
+        "logger": record.name,
+        "message": line.pop("event"),
+    }
+    facts = getattr(record, "facts", {})
+    trace = record.exc_text or (logging.Formatter().formatException(record.exc_info) if record.exc_info else None)
+    return {**first, **line, **facts, "process": record.process} | ({"traceback": trace} if trace else {})
+
+
+def _for_a_person(_logger: object, _method: str, line: MutableMapping[str, Any]) -> str:
+    """`2026-11-22T05:37:18.000+00:00 INFO vankho: run began (run=… flow=audit)`."""
+    at, level, name, message = (line.pop(key) for key in ("at", "level", "logger", "message"))
+    trace = line.pop("traceback", None)
+    line.pop("process", None)
+    more = " ".join(f"{key}={printable(value)}" for key, value in line.items())
+    shown = f"{at} {level} {name}: {printable(message)}" + (f" ({more})" if more else "")
+    return "\n  ".join([shown, *(printable(each) for each in (trace or "").splitlines())])
+
+
+def _file_handler(file: Path) -> logging.FileHandler:
     try:
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-        handler = logging.FileHandler(file, encoding="utf-8")
+        return logging.FileHandler(file, encoding="utf-8")
     except OSError as error:
         raise UsageError(
             say("The log cannot be written to {file}: {reason}", file=file, reason=error.strerror or "?"),
             where=str(file),
             next_step=say("Set VANKHO_LOG to a file that can be written, or to nothing."),
         ) from error
-    handler.setFormatter(_JsonLines())
+
+
+def _add(handler: logging.StreamHandler[Any], *, level: int, form: str) -> None:
+    root, where = logging.getLogger(), getattr(handler, "baseFilename", None)
+    for each in root.handlers:
+        if isinstance(each.formatter, _Lines) and getattr(each, "baseFilename", None) == where:
+            if where is not None:
+                handler.close()
+            return  # it is there already
+    handler.setFormatter(_Lines(form))
+    handler.setLevel(level)
     root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    logging.getLogger("sqlalchemy").setLevel(
-        logging.INFO
-    )  # it quiets itself; DEBUG would be every row of the catalog
+    # The root lets through what any of the logs wants.
+    root.setLevel(min(level, *(each.level for each in root.handlers if isinstance(each.formatter, _Lines))))
+    # It quiets itself; DEBUG would be every row of the catalog.
+    logging.getLogger("sqlalchemy").setLevel(logging.INFO)

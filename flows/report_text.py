@@ -28,7 +28,7 @@ WORDS = {
     "well": say("All well."),
     "found": say("Something was found: see below."),
     "failed": say("The system could not do all its work: see below."),
-    "usage": say("Nothing was done: what was asked for is wrong."),
+    "usage": say("Some of what was asked for is wrong: see below."),
     "interrupted": say("Interrupted by a person. What was done stands; run the same command again to go on."),
     "broken-off": say("The run was broken off: its process died. What it had done by then stands and is told here."),
 }

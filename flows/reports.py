@@ -10,14 +10,15 @@ import fcntl
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from flows import report_files, report_text
+from flows import aftermath, logs, report_files, report_text
+from flows.aftermath import AtOnce
 from flows.failures import as_finding
 from flows.outcomes import Verdict, worst_of
 from flows.people import who
@@ -56,7 +57,7 @@ class Report:
     incomplete: bool = False
     not_compared: tuple[str, ...] = ()  # stores that did not answer when the run began
     lock: threading.Lock = field(default_factory=threading.Lock)
-    on_row: Callable[[Report, Row], None] | None = None
+    at_once: AtOnce | None = None
 
     def hear(self, row: Row) -> None:
         """Count the row and write it down; never raises."""
@@ -70,8 +71,10 @@ class Report:
         if lively:
             with suppress(PreservationError):
                 runs.heard(self.workspace.catalog.database, self.run.id, now)
-        if self.on_row is not None:
-            self.on_row(self, row)
+        facts: dict[str, Any] = {"outcome": row.outcome, "package": row.identifier or row.source, "store": row.store}
+        logs.note(f"{row.kind.value} {row.outcome}", **facts, version=row.version, grade=row.grade, bytes=row.bytes)
+        if self.at_once is not None:
+            self.at_once.hear(row, sorted(self.tally.policies))
 
     def _spool(self, kept: Mapping[str, Any]) -> None:
         if self.out is None or self.incomplete:
@@ -113,14 +116,17 @@ def kept(workspace: Workspace, body: str, asked: Mapping[str, Any]) -> Iterator[
     """
     report = _begun(workspace, body.partition("_")[0], asked)
     before, workspace.run = workspace.run, report.run
-    try:
-        yield report
-    except BaseException as error:
-        report.fails(error)
-        raise
-    finally:
-        workspace.run = before
-        _end(report)
+    with logs.bound(run=report.run.id, flow=report.run.flow):
+        logs.note("run began")
+        try:
+            yield report
+        except BaseException as error:
+            report.fails(error)
+            raise
+        finally:
+            workspace.run = before
+            _end(report)
+            logs.note("run ended", word=report.word, verdict=report.verdict, rows=report.tally.rows)
 
 
 def _begun(workspace: Workspace, flow: str, asked: Mapping[str, Any]) -> Report:
@@ -135,7 +141,7 @@ def _begun(workspace: Workspace, flow: str, asked: Mapping[str, Any]) -> Report:
         "asked": {key: value for key, value in asked.items() if key != "step"},
     }
     report = Report(workspace, Run(), head, _unfinished(workspace) / f"{run}.jsonl", None, len(workspace.notices))
-    report.run = Run(run, flow, now, report.hear)
+    report.run, report.at_once = Run(run, flow, now, report.hear), AtOnce(workspace)
     try:
         close_cut_off(workspace)
         database = workspace.catalog.database
@@ -178,13 +184,17 @@ def _end(report: Report) -> None:
         "notices": [as_json(notice) for notice in workspace.notices[report.earlier :]],
         "incomplete": report.incomplete,
     }
-    _concluded(workspace, report.head | ended, report.tally, report.spool, now=now)
+    whole = _concluded(workspace, report.head | ended, report.tally, report.spool, now=now)
+    aftermath.after_run(workspace, whole, report.tally, report.not_compared)
     with suppress(OSError):
         if report.out is not None:
             report.out.close()
 
 
-def _concluded(workspace: Workspace, head: Mapping[str, Any], tally: Tally, spool: Path, *, now: datetime) -> None:
+def _concluded(
+    workspace: Workspace, head: Mapping[str, Any], tally: Tally, spool: Path, *, now: datetime
+) -> dict[str, Any]:
+    """Write the report and note the end of the run; what the report says before its rows, and where it stands."""
     folder: Path | None = place_of(workspace, head)
     whole = {**head, "policies": sorted(tally.policies), "counts": tally.as_json()}
     try:
@@ -210,6 +220,7 @@ def _concluded(workspace: Workspace, head: Mapping[str, Any], tally: Tally, spoo
     if folder is not None:  # otherwise the next run makes it, when there is room
         with suppress(OSError):
             spool.unlink()
+    return {**whole, "report": folder.relative_to(workspace.folder).as_posix() if folder is not None else None}
 
 
 def close_cut_off(workspace: Workspace) -> list[str]:
@@ -235,6 +246,7 @@ def close_cut_off(workspace: Workspace) -> list[str]:
             report=None,
             reason=None,
         )
+        aftermath.broken_off(workspace, run.id, run.flow)
         closed.append(run.id)
     return closed
 
@@ -260,6 +272,8 @@ def _broken_off(workspace: Workspace, spool: Path) -> str:
         "incomplete": False,
     }
     _concluded(workspace, head, tally, spool, now=now if died else ended)
+    if died:
+        aftermath.broken_off(workspace, head["run"], head["flow"])
     return str(head["run"])
 
 
