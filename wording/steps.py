@@ -16,4 +16,5 @@ STEPS = {
     "copy": say("copying to"),
     "verify": say("verifying in"),
     "restore": say("restoring"),
+    "judge": say("judging by the policies"),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -35,21 +34,53 @@ def show(
     session: Session,
     reference: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="AIP, by identifier or its beginning; all when none is named."),
+        typer.Argument(metavar="ID", help="AIP, by identifier or its beginning; everything when none is named."),
     ] = None,
+    standing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD",
+            help="List the versions that are safe, overdue, unknown, under-replicated or damaged; or all.",
+            show_default=False,
+        ),
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="Go on in the list from here.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="How many to list.")] = 100,
 ) -> Answer:
-    """Show what there is and how it stands: of each AIP the newest version, and older ones that are not well."""
+    """Show how everything stands, in one table; the versions of a standing, in pages; or one AIP with its copies."""
     from flows.references import versions_named
 
     with session.open() as workspace:
-        seen = standings(workspace, versions_named(workspace, [] if reference is None else [reference]))
-    if reference is None:
-        newest = {version.identifier: version.version for version, _, _ in seen}
-        seen = [each for each in seen if each[0].version == newest[each[0].identifier] or each[2].word in _GRAVE]
+        if reference is None:
+            return _everything(session, workspace, standing, after=after, limit=limit)
+        seen = standings(workspace, versions_named(workspace, [reference]))
     data = [_json(version, replicas, stand, session.language) for version, replicas, stand in seen]
-    lines = _overview(seen) if reference is None else _in_full(seen)
     grave = any(stand.word in _GRAVE for _, _, stand in seen)
-    return Answer(data, lines, Verdict.FOUND if grave else Verdict.WELL)
+    return Answer(data, _in_full(seen), Verdict.FOUND if grave else Verdict.WELL)
+
+
+def _everything(session: Session, workspace: Workspace, word: str | None, *, after: str | None, limit: int) -> Answer:
+    from apps.cli import overview
+    from flows import standing
+
+    if word is None:
+        told = standing.overview(workspace)
+        few = told.summary.versions.number <= shapes.SHOWN
+        listed = [each.version for each in standing.page(workspace, standing.ALL)[0]] if few else []
+        lines = [*overview.lines(told), *_list(standings(workspace, listed))]
+        grave = any(told.summary.words.get(each) for each in _GRAVE)
+        return Answer(standing.as_plain(told), lines, Verdict.FOUND if grave else Verdict.WELL)
+    versions, then = standing.page(workspace, word, after=after, limit=limit)
+    seen = standings(workspace, [each.version for each in versions])
+    data = {
+        "standing": word,
+        "versions": [_json(version, replicas, stand, session.language) for version, replicas, stand in seen],
+        "next": then,
+    }
+    grave = any(stand.word in _GRAVE for _, _, stand in seen)
+    return Answer(data, overview.page(_list(seen), word, then), Verdict.FOUND if grave else Verdict.WELL)
 
 
 _GRAVE = frozenset({"damaged", "overdue"})
@@ -89,21 +120,7 @@ def _json(version: AIPVersion, replicas: list[Replica], stand: Standing, languag
     }
 
 
-def _overview(seen: Seen) -> list[Line]:
-    from policies.standing import Word
-
-    if not seen:
-        return [say("Nothing is here yet.")]
-    words = Counter(stand.word for _, _, stand in seen)
-    files, size = sum(v.files for v, _, _ in seen), sum(v.bytes for v, _, _ in seen)
-    lines: list[Line] = [
-        say("AIPs: {aips}; files: {files}; {size}.", aips=len(seen), files=files, size=shapes.size(size))
-    ]
-    lines += [
-        say("  {standing}: {count}", standing=shapes.outcome(word.value), count=count)
-        for word in reversed(Word)  # the gravest first
-        if (count := words[word])
-    ]
+def _list(seen: Seen) -> list[Line]:
     headings = (say("AIP"), say("Version"), say("Title or source"), say("Files"), say("Copies"), say("Standing"))
     rows = [
         (
@@ -116,7 +133,7 @@ def _overview(seen: Seen) -> list[Line]:
         )
         for version, _, stand in seen
     ]
-    return [*lines, Table(headings, rows)]
+    return [Table(headings, rows)]
 
 
 def _in_full(seen: Seen) -> list[Line]:

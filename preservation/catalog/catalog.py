@@ -216,9 +216,11 @@ class Catalog:
         return coverage.summary(self._database, self._judge, now=now)
 
     def versions_standing(
-        self, word: str, *, now: datetime, after: Cursor | None = None, limit: int = 100
+        self, word: str | None, *, now: datetime, after: Cursor | None = None, limit: int = 100
     ) -> list[VersionStanding]:
-        """One page of the versions under a word, the soonest overdue first; goes on behind the cursor `after`."""
+        """One page of the versions under a word, the soonest overdue first, or of all (None), in the order they were
+        admitted; goes on behind the cursor `after`.
+        """
         return coverage.versions_standing(self._database, word, now=now, after=after, limit=limit)
 
     def due(self, store: str, grade: Grade, *, before: datetime, after: Cursor | None = None) -> Iterator[DueCopy]:

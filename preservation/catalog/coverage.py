@@ -80,9 +80,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything in a few numbers, at one moment. `unjudged` versions are in `versions` and under no word."""
+    """Everything in a few numbers, at one moment. `unjudged` versions are in `versions` and under no word; what is
+    due and wanting of them is by the rules before. `policies` are all that versions go by.
+    """
 
     at: datetime
+    policies: tuple[str, ...]
     aips: int
     versions: Count
     words: Mapping[str, Count]
@@ -150,24 +153,15 @@ class WantingCopy:
 def summary(database: Database, judge: Judge | None, *, now: datetime) -> Summary:
     """How everything stands at the moment `now`."""
     with database.reading() as connection:
-        today = _day(now)
-        all_versions = _total(connection, "judged")
-        by_policy: dict[tuple[str, str], Count] = {}
-        for row in _tallied(connection, "standing"):
-            late = row.word == SAFE and row.day < today
-            key = (row.policy, OVERDUE if late else row.word)
-            by_policy[key] = by_policy.get(key, NONE) + _of(row)
-        for policy, late_today in _late_today(connection, now).items():
-            by_policy[policy, SAFE] = by_policy[policy, SAFE] - late_today
-            by_policy[policy, OVERDUE] = by_policy.get((policy, OVERDUE), NONE) + late_today
-        by_policy = {key: count for key, count in by_policy.items() if key[1] != UNJUDGED and count.number}
+        by_policy = _words(connection, judge, now=now)
         words: dict[str, Count] = {}
         for (_, word), count in by_policy.items():
             words[word] = words.get(word, NONE) + count
         return Summary(
             at=now,
+            policies=tuple(sorted({row.policy for row in _tallied(connection, "judged")})),
             aips=_total(connection, "aips").number,
-            versions=all_versions,
+            versions=_total(connection, "judged"),
             words=words,
             by_policy=by_policy,
             unjudged=unjudged(connection, judge, now=now),
@@ -176,15 +170,38 @@ def summary(database: Database, judge: Judge | None, *, now: datetime) -> Summar
         )
 
 
+def _words(connection: Connection, judge: Judge | None, *, now: datetime) -> dict[tuple[str, str], Count]:
+    """Versions by (policy, word), without those that are to be judged (again)."""
+    found: dict[tuple[str, str], Count] = {}
+    today = _day(now)
+    for row in _tallied(connection, "standing"):  # its store column holds the digest of the rules
+        if _holds(judge, row.policy, row.store):
+            key = (row.policy, OVERDUE if row.word == SAFE and row.day < today else row.word)
+            found[key] = found.get(key, NONE) + _of(row)
+    s = standings.c
+    for (policy, digest, _), late in _exactly(connection, s.word == SAFE, *_today(s.overdue_at, now)).items():
+        if _holds(judge, policy, digest):
+            found[policy, SAFE] -= late
+            found[policy, OVERDUE] = found.get((policy, OVERDUE), NONE) + late
+    for is_late, then in ((True, s.overdue_at < now), (False, s.overdue_at >= now)):
+        wrong = _exactly(connection, (s.valid_from > now) | (s.valid_until <= now), then)
+        for (policy, digest, word), count in wrong.items():
+            if _holds(judge, policy, digest):
+                found[policy, OVERDUE if word == SAFE and is_late else word] -= count
+    return {key: count for key, count in found.items() if count.number}
+
+
 def unjudged(connection: Connection, judge: Judge | None, *, now: datetime) -> int:
     """How many versions are to be judged (again): never judged, by other rules, or by a clock that was wrong."""
-    stale = sum(
-        int(row.number)
-        for row in _tallied(connection, "judged")
-        if row.word == UNJUDGED or (judge is not None and row.word != judge.digest(row.policy))
-    )
-    wrong = (standings.c.valid_from > now) | (standings.c.valid_until <= now)
-    return stale + int(connection.execute(select(func.count()).select_from(standings).where(wrong)).scalar_one())
+    held = {(row.policy, row.word): int(row.number) for row in _tallied(connection, "judged")}
+    stale = sum(number for (policy, digest), number in held.items() if not _holds(judge, policy, digest))
+    wrong = _exactly(connection, (standings.c.valid_from > now) | (standings.c.valid_until <= now))
+    return stale + sum(count.number for (policy, digest, _), count in wrong.items() if _holds(judge, policy, digest))
+
+
+def _holds(judge: Judge | None, policy: str, digest: str) -> bool:
+    """Whether what was judged by the rules of this digest still stands."""
+    return digest != UNJUDGED and (judge is None or digest == judge.digest(policy))
 
 
 def to_judge(connection: Connection, judge: Judge, *, now: datetime, limit: int) -> list[int]:
@@ -236,31 +253,65 @@ def load_ahead(
     return [(date.fromisoformat(day), held.number, held.items, held.bytes) for day, held in sorted(days.items())]
 
 
+@dataclass(frozen=True, slots=True)
+class DueDay:
+    """Copies of one policy that fall due on one day in UTC; `never`: those never proved, by the day on which they will
+    be overdue. The others are counted in every case.
+    """
+
+    policy: str
+    day: date
+    copies: int
+    objects: int
+    bytes: int
+    never: bool = False
+
+
+def due_days(database: Database, store: str, grade: Grade) -> list[DueDay]:
+    """What falls due in one store at one grade, by policy and day, as things stand now."""
+    with database.reading() as connection:
+        return [
+            DueDay(row.policy, date.fromisoformat(row.day), row.number, row.items, row.bytes, kind == "unproved")
+            for kind in ("due", "unproved")
+            for row in _tallied(connection, kind, store=store, word=grade.value)
+        ]
+
+
 def versions_standing(
-    database: Database, word: str, *, now: datetime, after: Cursor | None, limit: int
+    database: Database, word: str | None, *, now: datetime, after: Cursor | None, limit: int
 ) -> list[VersionStanding]:
-    """One page of the versions under a word, the soonest overdue first."""
+    """One page of the versions under a word, the soonest overdue first; of all, as admitted, when it is None."""
     s = standings.c
-    at_hand: tuple[ColumnElement[bool], ...] = (s.word == word,)
-    if word == OVERDUE:
-        at_hand = (s.word == SAFE, s.overdue_at < now)
-    elif word == SAFE:
-        at_hand = (s.word == SAFE, s.overdue_at >= now)
-    query = select(s.version_id, s.proved, s.overdue_at).where(*at_hand).order_by(s.overdue_at, s.version_id)
-    place = None if after is None else (after.at, after.version_id)
-    rows = _page(database, query, (s.overdue_at, s.version_id), place, limit=limit)
+    where, key = _listed(word, now)
+    place = None if after is None else (after.at, after.version_id)[-len(key) :]
+    query = select(s.version_id, s.word, s.proved, s.overdue_at).where(*where).order_by(*key)
+    rows = _page(database, query, key, place, limit=limit)
     with database.reading() as connection:
         facts = reading.versions_by_number(connection, [row.version_id for row in rows])
     return [
         VersionStanding(
             facts[row.version_id],
-            word,
+            OVERDUE if row.word == SAFE and row.overdue_at < now else row.word,
             row.proved,
             None if row.overdue_at == NEVER else row.overdue_at,
             Cursor(row.overdue_at, row.version_id),
         )
         for row in rows
     ]
+
+
+def _listed(
+    word: str | None, now: datetime
+) -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[Any], ...]]:
+    """What is in the list of a word, and its order."""
+    s = standings.c
+    if word is None:
+        return (), (s.version_id,)
+    if word == OVERDUE:
+        return (s.word == SAFE, s.overdue_at < now), (s.overdue_at, s.version_id)
+    if word == SAFE:
+        return (s.word == SAFE, s.overdue_at >= now), (s.overdue_at, s.version_id)
+    return (s.word == word,), (s.overdue_at, s.version_id)
 
 
 def waiting(connection: Connection, store: str, *, policy: str | None) -> Waiting:
@@ -336,15 +387,18 @@ def _waiting_everywhere(connection: Connection) -> Iterator[Waiting]:
         yield waiting(connection, store, policy=None)
 
 
-def _late_today(connection: Connection, now: datetime) -> dict[str, Count]:
-    """What became overdue since midnight (UTC), by policy: the tallies know days only."""
+def _exactly(connection: Connection, *where: ColumnElement[bool]) -> dict[tuple[str, str, str], Count]:
+    """The versions where this holds, by (policy, digest, word), counted one by one: for what the tallies, which know
+    days only, cannot tell.
+    """
+    key = (standings.c.policy, standings.c.digest, standings.c.word)
     query = (
-        select(versions.c.policy, func.count(), func.sum(versions.c.files), func.sum(versions.c.bytes))
+        select(*key, func.count(), func.sum(versions.c.files), func.sum(versions.c.bytes))
         .join_from(standings, versions)
-        .where(standings.c.word == SAFE, *_today(standings.c.overdue_at, now))
-        .group_by(versions.c.policy)
+        .where(*where)
+        .group_by(*key)
     )
-    return {row[0]: Count(*map(int, row[1:])) for row in connection.execute(query)}
+    return {(row[0], row[1], row[2]): Count(*map(int, row[3:])) for row in connection.execute(query)}
 
 
 def _late_copies_today(connection: Connection, store: str, grade: str, *, now: datetime) -> tuple[Count, Count]:

@@ -255,7 +255,7 @@ def _count(
     """Add (`by` = 1) or take away (-1) what the rows of one version stand for."""
     policy, payload = version.policy, (by, by * version.files, by * version.bytes)
     counts.add(("judged", policy, "", standing["digest"], ""), *payload)
-    counts.add(("standing", policy, "", standing["word"], _day(standing["overdue_at"])), *payload)
+    counts.add(("standing", policy, standing["digest"], standing["word"], _day(standing["overdue_at"])), *payload)
     whole = (by, by * version.objects, by * version.object_bytes)
     for row in due_rows:
         place = (policy, row["store"], row["grade"])

@@ -53,7 +53,7 @@ def here(
     capsys: pytest.CaptureFixture[str], identifier: Identifier, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Ran]:
     """Run the command in this process: the same code from the first line of `run`, without its start-up."""
-    monkeypatch.setattr(flows.workspace, "Identifier", lambda: _Lent(identifier))
+    monkeypatch.setattr(flows.workspace, "Identifier", lambda **_: _Lent(identifier))
 
     def ran(*words: Any) -> Ran:
         capsys.readouterr()

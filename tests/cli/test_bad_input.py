@@ -49,7 +49,7 @@ def submissions(kho: Path) -> list[str]:
 def nothing_half_done(here: Here, kho: Path, *, accepted: int) -> None:
     """No staging, no bag, no AIP and no object but those of the packages that were accepted."""
     assert submissions(kho) == files_in(kho / "bags") == []
-    shown = here("show", "-w", kho, "--json").data
+    shown = here("show", "--standing", "all", "-w", kho, "--json").data["versions"]
     assert len(shown) == accepted
     known = {each["identifier"] for each in shown}
     for store in (kho / "stores").glob("*/aip"):
@@ -234,7 +234,7 @@ def _store_at_fault(here: Here, kho: Path, good: Path, *, words: tuple[str, ...]
             assert word in finding["message"], finding
         assert KEYS["secret_key"] not in json.dumps(done.data) + done.err
     assert submissions(kho) == []
-    shown = here("show", "-w", kho, "--json").data
+    shown = here("show", "--standing", "all", "-w", kho, "--json").data["versions"]
     assert [each["standing"] for each in shown] == ["under-replicated"] * 2
     checked = here("store", "check", "cloud-a", "-w", kho)
     assert checked.code in (1, 3)
@@ -249,7 +249,10 @@ def test_a_store_with_wrong_credentials(here: Here, kho: Path, good: Path, serve
     _with_cloud(kho, _cloud(server))
     done = here("replicate", "-w", kho, "--json")
     assert done.code == 0
-    assert [each["standing"] for each in here("show", "-w", kho, "--json").data] == ["safe", "safe"]
+    assert [each["standing"] for each in here("show", "--standing", "all", "-w", kho, "--json").data["versions"]] == [
+        "safe",
+        "safe",
+    ]
 
 
 @pytest.mark.live

@@ -24,10 +24,10 @@ def test_the_demonstration_holds(tmp_path: Path) -> None:
     assert "NOT SO" not in done.out
     assert "Gói của tôi is accepted" in done.out
     assert "All of this was so." in done.out
-    shown = vankho("--workspace", tmp_path / "demo", "show", "--json")
+    shown = vankho("--workspace", tmp_path / "demo", "show", "--standing", "all", "--json")
     assert shown.code == 0
-    assert [each["standing"] for each in shown.data] == ["safe"] * 5
-    for each in shown.data:
+    assert [each["standing"] for each in shown.data["versions"]] == ["safe"] * 5
+    for each in shown.data["versions"]:
         assert len(each["replicas"]) == 3
     kept = [file for file in (tmp_path / "demo" / "evidence").rglob("*") if file.is_file()]
     assert len(kept) == 1  # the damaged bytes, as they were found

@@ -70,7 +70,7 @@ def test_ctrl_c_leaves_nothing_half_visible(tmp_path: Path, moment: Callable[[Pa
     """Before the catalog knows of it, nothing is left; after, only copies are wanting."""
     kho, package = workspace_in(tmp_path / "kho"), _large(tmp_path / "lớn")
     _interrupted(kho, package, moment)
-    shown = vankho("show", "-w", kho, "--json").data
+    shown = vankho("show", "--standing", "all", "-w", kho, "--json").data["versions"]
     assert len(shown) == int(admitted)
     assert len(list(kho.glob("bags/*"))) == len(shown)  # a bag is kept for as long as copies are wanting, no longer
     for each in shown:
@@ -79,7 +79,7 @@ def test_ctrl_c_leaves_nothing_half_visible(tmp_path: Path, moment: Callable[[Pa
     again = vankho("ingest", "-w", kho, package, "--json")
     assert again.code == 0
     assert again.data[0]["outcome"] == ("already-here" if shown else "accepted")
-    [one] = vankho("show", "-w", kho, "--json").data
+    [one] = vankho("show", "--standing", "all", "-w", kho, "--json").data["versions"]
     assert (one["standing"], one["files"]) == ("safe", 300)
     assert list(kho.glob("bags/*")) == []
 
@@ -93,5 +93,5 @@ def test_ctrl_c_is_as_quick_in_sight_of_a_prefect_server(tmp_path: Path) -> None
         wait_for_prefect(address, tmp_path / "prefect")
         env = {"PREFECT_API_URL": address, "PREFECT_HOME": str(tmp_path / "prefect")}
         assert _interrupted(kho, package, _received, **env) < 10
-        assert vankho("show", "-w", kho, "--json").data == []
+        assert vankho("show", "--standing", "all", "-w", kho, "--json").data["versions"] == []
         assert vankho("ingest", "-w", kho, package, env=env).code == 0

@@ -88,33 +88,42 @@ def test_already_here(here: Here, held: Held) -> None:
 
 def test_show_says_the_same_facts_as_ingest(here: Here, held: Held) -> None:
     """And the standing."""
-    shown = here("show", "-w", held.workspace, "--json")
+    shown = here("show", "--standing", "all", "-w", held.workspace, "--json")
     assert (shown.code, shown.err) == (0, "")
-    [one], [told] = shown.data, held.ingested.data
+    [one], [told] = shown.data["versions"], held.ingested.data
     assert {key: one[key] for key in INGESTED - {"outcome", "findings"}} == {
         key: told[key] for key in INGESTED - {"outcome", "findings"}
     }
     assert (one["standing"], one["reasons"]) == ("safe", [])
     assert {each["store"] for each in one["due"]} == {"primary", "second", "third"}
-    assert here("show", "-w", held.workspace, held.identifier[:8], "--json").data == shown.data
+    assert here("show", "-w", held.workspace, held.identifier[:8], "--json").data == [one]
 
 
-def test_an_older_version_is_shown_when_it_is_not_well(here: Here, tmp_path: Path) -> None:
-    """The newest version stands for the AIP; but no damage is hidden behind it, in the list or in the exit code."""
+def test_an_older_version_is_counted_and_listed(here: Here, tmp_path: Path) -> None:
+    """No damage is hidden behind a newer version: not in the counts, the list or the exit code."""
     kho, package = workspace_in(tmp_path / "kho"), package_in(tmp_path / "Truyện Kiều")
     for title in ("Bản đầu", "Bản sửa"):
         (package / "metadata.json").write_text(f'{{"identifier": "TK-1", "title": "{title}"}}', encoding="utf-8")
         assert here("ingest", "-w", kho, package).code == 0
     shown = here("show", "-w", kho, "--json")
-    assert (shown.code, [(each["version"], each["title"]) for each in shown.data]) == (0, [(2, "Bản sửa")])
+    assert (shown.code, shown.data["aips"], shown.data["versions"]) == (0, 1, 2)
+    listed = here("show", "--standing", "safe", "-w", kho, "--json").data["versions"]
+    assert [(each["version"], each["title"]) for each in listed] == [(1, "Bản đầu"), (2, "Bản sửa")]
     assert [each["version"] for each in here("show", "TK-1", "-w", kho, "--json").data] == [1, 2]
-    damage(kho / "stores/third/aip" / shown.data[0]["identifier"] / "v1/data/Trang 1.txt")
+    damage(kho / "stores/third/aip" / listed[0]["identifier"] / "v1/data/Trang 1.txt")
     assert here("audit", "-w", kho).code == 1
     shown = here("show", "-w", kho, "--json")
-    assert (shown.code, [(each["version"], each["standing"]) for each in shown.data]) == (
+    assert (
+        shown.code,
+        shown.data["standing"]["damaged"]["versions"],
+        shown.data["standing"]["safe"]["versions"],
+    ) == (
         1,
-        [(1, "damaged"), (2, "safe")],
+        1,
+        1,
     )
+    damaged = here("show", "--standing", "damaged", "-w", kho, "--json")
+    assert (damaged.code, [each["version"] for each in damaged.data["versions"]]) == (1, [1])
 
 
 @pytest.mark.parametrize("grade", ["bytes", "presence"])

@@ -55,9 +55,9 @@ def test_nothing_printed_acts_on_a_terminal(given: list[tuple[Case, Path]], tmp_
     else:
         rows = [line for line in ran.out.splitlines() if line.startswith("error: ")]
         assert rows == [], "a name with a line end has forged a row"
-    shown = vankho("show", "--json", "-w", workspace)
-    assert isinstance(shown.data, list)
-    first = shown.data[0]["identifier"]
+    shown = vankho("show", "--standing", "all", "--json", "-w", workspace)
+    assert isinstance(shown.data["versions"], list)
+    first = shown.data["versions"][0]["identifier"]
     for more in (["show"], ["show", first], ["events", first], ["events", first, "--json"]):
         seen = vankho(*more, "-w", workspace)
         assert (seen.code, harmless(seen)) == (0, []), more

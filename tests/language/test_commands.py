@@ -189,7 +189,7 @@ def test_a_day_of_work_in_vietnamese(vankho, workspace, place, left_in_english):
     assert "đã có" in says("ingest", place / PACKAGE)
     assert "Không thấy gì ở chỗ này." in says("ingest", place / "không có gì", code=2)
     assert "thiếu bản sao lưu trữ" in says("show")
-    identifier = json.loads(vankho("show", "--json", **vi).stdout)[0]["identifier"]
+    identifier = json.loads(vankho("show", "--standing", "all", "--json", **vi).stdout)["versions"][0]["identifier"]
     assert "bộ sưu tập" in says("show", identifier)
     assert "tính mã băm" in says("events", identifier)
     assert "Nguyên vẹn" in says("audit", "--all")

@@ -130,12 +130,12 @@ def found_and_mended(run: Run, store: str, code: str, path: str) -> dict[str, An
     assert {each["store"]: each["outcome"] for each in audited.data} == {
         each: "damaged" if each == store else "intact" for each in ("primary", *STORES)
     }
-    assert run("show", "--json").data[0]["standing"] == "damaged"
+    assert run("show", "--standing", "all", "--json").data["versions"][0]["standing"] == "damaged"
     mended = run("repair", "--json")
     assert (mended.code, [each["store"] for each in mended.data]) == (0, [store]), mended
     again = run("audit", "--json")
     assert (again.code, wrong(again)) == (0, [])
-    assert run("show", "--json").data[0]["standing"] == "safe"
+    assert run("show", "--standing", "all", "--json").data["versions"][0]["standing"] == "safe"
     return dict(mended.data[0])
 
 
@@ -168,7 +168,7 @@ def test_the_stores_say_what_they_can_do(house: House, run: Run):
 
 
 def test_audits_of_every_grade(run: Run):
-    assert run("show", "--json").data[0]["standing"] == "safe"
+    assert run("show", "--standing", "all", "--json").data["versions"][0]["standing"] == "safe"
     for grade in ("bytes", "presence"):
         proved = run("audit", "--evidence", grade, "--json")
         assert (proved.code, wrong(proved)) == (0, [])
@@ -193,7 +193,7 @@ def test_a_store_without_checksums_says_so_once_and_proves_nothing(run: Run):
     assert said.code == 1
     assert "--evidence bytes" in said.out
     assert "See to the store" not in said.out
-    shown = run("show", "--json").data[0]
+    shown = run("show", "--standing", "all", "--json").data["versions"][0]
     assert shown["standing"] == "safe"
     assert {each["evidence"]["provider"] for each in shown["replicas"]} == {None}
 
@@ -234,7 +234,7 @@ def test_the_provider_tells_that_an_object_was_replaced(house: House, run: Run):
     assert (asked.code, asked.data[0]["outcome"]) == (1, "damaged")
     assert [code for _, code, _ in wrong(asked)] == ["object-altered", "no-provider-checksum"]
     assert run("repair", "--json").data[0]["outcome"] == "repaired"
-    assert run("show", "--json").data[0]["standing"] == "safe"
+    assert run("show", "--standing", "all", "--json").data["versions"][0]["standing"] == "safe"
     assert run("repair", "--json").data == []
 
 

@@ -1,0 +1,164 @@
+"""How everything stands, in a few numbers: the one value that `vankho show` prints and a program is given.
+
+Promises: versions whose rules have changed are judged again first, within a time; how many are left is said, and they
+are in no count. Every share is a numerator and a denominator, and no speed is guessed where nothing was read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flows.workspace import Workspace
+from policies.standing import Word
+from preservation.catalog.coverage import Count, Coverage, Cursor, Summary, VersionStanding
+from preservation.errors import UsageError
+from preservation.facts import Grade
+from wording import say
+
+PATIENCE = 10.0  # seconds that a person waits while versions are judged again
+PAGE = 100
+WEEK = 7
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The summary, and why copies are late: by (store, grade), how many for which reason (`throttled`, `away`,
+    `failed`). Whoever plans audits knows the reasons; without a plan there are none.
+    """
+
+    summary: Summary
+    late: Mapping[tuple[str, Grade], Mapping[str, int]] = field(default_factory=dict)
+
+
+def settle(workspace: Workspace, *, seconds: float = PATIENCE, batch: int = 500) -> int:
+    """Judge versions (again) whose rules or clock have changed, for so many seconds; returns how many are left.
+
+    To be run at the start of whatever asks for dues or standing. What was judged stays judged when it is interrupted.
+    """
+    left = workspace.catalog.unjudged(now=workspace.clock())
+    if not left:
+        return 0
+    begun = time.monotonic()
+    workspace.progress.begin("judge", left)
+    while time.monotonic() - begun < seconds:
+        judged = workspace.catalog.judge_some(now=workspace.clock(), limit=batch)
+        if not judged:
+            break
+        workspace.progress.advance(judged)
+    return workspace.catalog.unjudged(now=workspace.clock())
+
+
+def overview(workspace: Workspace, *, late: Mapping[tuple[str, Grade], Mapping[str, int]] | None = None) -> Overview:
+    """How everything stands now. Raises PolicyError when a policy that versions go by cannot be read."""
+    settle(workspace)
+    summary = workspace.catalog.standing(workspace.clock())
+    for name in summary.policies:
+        workspace.policy(name)
+    return Overview(summary, late or {})
+
+
+def page(
+    workspace: Workspace, word: str, *, after: str | None = None, limit: int = PAGE
+) -> tuple[list[VersionStanding], str | None]:
+    """One page of the versions under a word, or of all (ALL), and where the next one goes on, None at the end.
+    Raises UsageError.
+    """
+    if word not in (*Word, ALL):
+        raise UsageError(
+            say("{word} is no standing.", word=word),
+            expected=", ".join((*Word, ALL)),
+            seen=word,
+            next_step=say("Name one of these."),
+        )
+    settle(workspace)
+    place = None if after is None else _cursor(after)
+    named, now = None if word == ALL else word, workspace.clock()
+    found = workspace.catalog.versions_standing(named, now=now, after=place, limit=limit + 1)
+    return found[:limit], _spelt(found[limit - 1].cursor) if len(found) > limit else None
+
+
+def days_to_finish(coverage: Coverage) -> float | None:
+    """How long what is due now takes at the speed of the last seven days: 0 when nothing is due, None when nothing
+    was proved in them.
+    """
+    if not coverage.due_now.number:
+        return 0.0
+    if not coverage.week.bytes:
+        return None
+    return WEEK * coverage.due_now.bytes / coverage.week.bytes
+
+
+def as_plain(seen: Overview) -> dict[str, Any]:
+    """The overview as JSON tells it. Every word is there, with 0 where there is none."""
+    summary = seen.summary
+    return {
+        "at": summary.at.isoformat(),
+        "aips": summary.aips,
+        "versions": summary.versions.number,
+        "files": summary.versions.items,
+        "bytes": summary.versions.bytes,
+        "unjudged": summary.unjudged,
+        "standing": {word.value: _versions(summary.words.get(word.value, Count())) for word in Word},
+        "policies": {
+            policy: {word.value: summary.by_policy.get((policy, word.value), Count()).number for word in Word}
+            for policy in summary.policies
+        },
+        "coverage": [_coverage(each, seen.late.get((each.store, each.grade), {})) for each in summary.coverage],
+        "waiting": [
+            {
+                "store": each.store,
+                **{name: _copies(getattr(each, name)) for name in ("absent", "unproved", "damaged")},
+                "oldest": _moment(each.oldest),
+            }
+            for each in summary.waiting
+        ],
+    }
+
+
+def _coverage(each: Coverage, late: Mapping[str, int]) -> dict[str, Any]:
+    counts = ("wanted", "in_time", "overdue", "new", "absent", "due_now", "day", "week")
+    return {
+        "store": each.store,
+        "evidence": each.grade.value,
+        **{name: _copies(getattr(each, name)) for name in counts},
+        "oldest_proof": _moment(each.oldest_proof),
+        "next_due": _moment(each.next_due),
+        "days_to_finish": days_to_finish(each),
+        "late_because": dict(late),
+    }
+
+
+def _versions(count: Count) -> dict[str, int]:
+    return {"versions": count.number, "files": count.items, "bytes": count.bytes}
+
+
+def _copies(count: Count) -> dict[str, int]:
+    return {"copies": count.number, "objects": count.items, "bytes": count.bytes}
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _spelt(cursor: Cursor) -> str:
+    return f"{cursor.at.isoformat()}/{cursor.version_id}"
+
+
+def _cursor(text: str) -> Cursor:
+    at, _, number = text.partition("/")
+    try:
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise ValueError(text)
+        return Cursor(moment, int(number))
+    except ValueError:
+        raise UsageError(
+            say("{text} is no place in a list.", text=text),
+            seen=text,
+            next_step=say("Leave it out for the first page; each page names where the next one begins."),
+        ) from None
