@@ -237,6 +237,14 @@ def over(database: Database, kind: str, *, about: str, why: str, now: datetime) 
         return _close(connection, now, f"{kind} {about}", why, None)
 
 
+def over_by_id(database: Database, name: str, *, why: str, now: datetime) -> None:
+    """Close this one, which no event tells of, if it is open."""
+    values = {"open_key": None, "closed_at": now, "closed_why": why}
+    still = (incidents.c.id == name, incidents.c.open_key.is_not(None), incidents.c.kind.not_in(OF_COPIES))
+    with database.writing() as connection:
+        connection.execute(update(incidents).where(*still).values(**values))
+
+
 def told(database: Database, names: Sequence[str], now: datetime) -> None:
     """Note that a notice told of these at once."""
     with database.writing() as connection:
