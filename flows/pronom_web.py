@@ -7,7 +7,9 @@ what came short is an error, never a file. What is fetched here is judged elsewh
 from __future__ import annotations
 
 import http.client
+import queue
 import re
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -42,7 +44,26 @@ def fetch_newest(url: str, into: Path, *, together: float = TOGETHER, silence: f
     Raises UsageError for an address that cannot be used, PronomUnreachable for everything that went wrong.
     """
     _check(url)
-    until = time.monotonic() + together
+    answers: queue.SimpleQueue[SignatureFiles | Exception] = queue.SimpleQueue()
+
+    def fetch() -> None:
+        try:
+            answers.put(_fetch(url, into, time.monotonic() + together, silence))
+        except Exception as error:  # noqa: BLE001 - raised below, in the thread that waits
+            answers.put(error)
+
+    # In a thread that can be left behind: a name server, or headers that come a byte at a time, keep to no timeout.
+    threading.Thread(target=fetch, daemon=True).start()
+    try:
+        found = answers.get(timeout=together + 1)
+    except queue.Empty:
+        raise _gone(url, say("it took too long")) from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _fetch(url: str, into: Path, until: float, silence: float) -> SignatureFiles:
     page, base = _text(url, until, silence)
     links = [urljoin(base, unquote(link.replace("&amp;", "&"))) for link in _LINK.findall(page)]
     found = []

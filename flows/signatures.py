@@ -17,6 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from flows.people import who
 from flows.pronom_web import fetch_newest, newest_in
 from flows.workspace import Workspace
 from preservation import events
@@ -25,7 +26,6 @@ from preservation.errors import PreservationError, UsageError
 from preservation.facts import EventOutcome, EventType
 from preservation.formats import kept
 from preservation.formats.kept import FIDO, InUse, Kept, SignaturesDamaged
-from preservation.formats.pronom.chosen import load
 from preservation.formats.pronom.facts import Release, SignatureFiles
 from preservation.formats.pronom.releases import ReleaseUnreadable, pronom_release
 from preservation.formats.samples import misnamed
@@ -229,7 +229,7 @@ def _switch(workspace: Workspace, new: Kept) -> Switched:
     name = FIDO if new.files is None else new.name
     if current is not None and kept.in_use(folder).name == name:
         return Switched(new, label, changed=False)
-    kept.use(folder, InUse(name, str(uuid.uuid4()), label))
+    kept.use(folder, InUse(name, str(uuid.uuid4()), label, who()))
     _tell_untold(workspace)
     return Switched(new, label, changed=True)
 
@@ -249,6 +249,7 @@ def _tell_untold(workspace: Workspace) -> None:
         detail={
             "signatures": new.label,
             "before": change.before,
+            "by": change.by,
             "dated": new.dated.isoformat() if new.dated else None,
             "origin": new.origin,
             "files": new.digests,
@@ -280,11 +281,6 @@ def _alone(workspace: Workspace) -> Iterator[Path]:
     with workspace.lease("formats in use"), tempfile.TemporaryDirectory(prefix="vankho-signatures-") as scratch:
         kept.sweep(folder)
         yield Path(scratch)
-
-
-def rules(workspace: Workspace) -> Release:
-    """The release in force, loaded."""
-    return load(kept.files_in_use(folder_of(workspace)))
 
 
 def _unknown(folder: Path, word: str) -> UsageError:

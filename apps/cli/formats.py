@@ -209,11 +209,12 @@ def _shown_lines(shown: Shown, days: int | None) -> list[Line]:
             shapes.moment(each.event.at),
             str(each.event.detail.get("before")),
             str(each.event.detail.get("signatures")),
+            str(each.event.detail.get("by")),
             str(each.event.detail.get("origin")),
         )
         for each in shown.history
     ]
-    return [*lines, Table((say("Changed"), say("From"), say("To"), say("Came from")), rows)]
+    return [*lines, Table((say("Changed"), say("From"), say("To"), say("By"), say("Came from")), rows)]
 
 
 def _about_release(now: Kept) -> list[Line]:

@@ -64,11 +64,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class InUse:
-    """What is in use since when; `event` is the id of the event that tells of the change, `before` the label."""
+    """What is in use; `event` is the id of the event that tells of the change, `before` the label of what was in use,
+    `by` who changed it.
+    """
 
     name: str
     event: str | None = None
     before: str | None = None
+    by: str | None = None
 
 
 def described(
@@ -135,7 +138,7 @@ def use(folder: Path, chosen: InUse) -> None:
     """Put a kept release, or FIDO's, in force. In one step, durably."""
     folder.mkdir(parents=True, exist_ok=True)
     making = folder / f"{_NEW}{os.getpid()}"
-    plain = {"release": chosen.name, "event": chosen.event, "before": chosen.before}
+    plain = {"release": chosen.name, "event": chosen.event, "before": chosen.before, "by": chosen.by}
     _write(making, json.dumps(plain, ensure_ascii=False).encode())
     making.replace(folder / _IN_USE)
     _sync(folder)
@@ -145,7 +148,7 @@ def in_use(folder: Path) -> InUse:
     """Which release is in force; FIDO's when none was chosen. Raises SignaturesDamaged."""
     try:
         plain = json.loads((folder / _IN_USE).read_bytes())
-        return InUse(plain["release"], plain["event"], plain["before"])
+        return InUse(plain["release"], plain["event"], plain["before"], plain["by"])
     except FileNotFoundError:
         return InUse(FIDO)
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import sys
 from collections.abc import Mapping
@@ -29,14 +30,32 @@ _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 def main() -> None:
     """Serve until the input ends. The first argument is the limits as JSON; the second is not for us."""
     limits = Limits(**json.loads(sys.argv[1]))
-    if sys.platform == "linux":  # in the middle of a large file it would not see that its parent is gone
-        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+    _end_with_parent()
     answers = keep_answers_clean()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     serve(limits, answers)
+
+
+def _end_with_parent() -> None:
+    """Watch for our parent's end from a process beside us: Siegfried lets nothing else run here while it reads.
+
+    The kernel's own signal for that would come when the thread that started us ends, which is too early.
+    """
+    if sys.platform != "linux" or os.fork():
+        return
+    ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)  # and the watcher ends with us
+    watched = os.getppid()
+    os.close(1)
+    os.close(2)
+    waiter = select.poll()
+    waiter.register(0, 0)  # nothing but the end of our requests
+    waiter.poll()
+    if os.getppid() == watched:
+        os.kill(watched, signal.SIGKILL)
+    os._exit(0)
 
 
 def serve(limits: Limits, answers: IO[bytes]) -> None:
