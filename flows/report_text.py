@@ -14,6 +14,7 @@ from wording import Message, say
 from wording.translate import translate
 
 HERE = ZoneInfo("Asia/Ho_Chi_Minh")  # as everywhere that people read a time
+BETWEEN = "=" * 60  # the two languages
 SHOWN = 50  # rows that are not well; rows.csv has all
 
 FLOWS = {
@@ -64,7 +65,7 @@ def page(head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> Iterator
     for language in ("vi", "en"):
         for line in (*_opening(head), *_counted(head), *_why(head), *_wrong(wrong)):
             yield translate(line, language) if isinstance(line, Message) else line
-        yield "=" * 60 if language == "vi" else ""
+        yield BETWEEN if language == "vi" else ""
 
 
 def not_well(row: Mapping[str, Any]) -> bool:

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from apps.cli import bags, catalog, copies, demo, formats, ingesting, ledger, rules, screen, tidying, viewing
+from apps.cli import (
+    bags,
+    catalog,
+    copies,
+    demo,
+    formats,
+    ingesting,
+    ledger,
+    rules,
+    screen,
+    tidying,
+    viewing,
+    watching,
+)
 from apps.cli.command import INTERRUPTED, Common, JsonOption, LanguageOption, WorkspaceOption
 from apps.cli.help import in_language
 from apps.cli.usage import explained
@@ -33,6 +46,7 @@ def build() -> typer.Typer:
     viewing.register(app)
     copies.register(app)
     tidying.register(app)
+    watching.register(app)
     rules.register(app)
     formats.register(app)
     bags.register(app)
