@@ -91,7 +91,7 @@ def _audit_store(workspace: Workspace, store: str, versions: Sequence[AIPVersion
     for version in versions:
         answer = prove_copy(workspace, version, store, grade, away=away)
         away = answer.away
-        done.append(replace(answer, report=_told(answer.report, max(room, FINDINGS_LEAST))))
+        done.append(replace(answer, report=shortened(answer.report, max(room, FINDINGS_LEAST))))
         room -= 0 if answer.unread else len(answer.report.findings)
     return done
 
@@ -127,7 +127,7 @@ def prove_copy(
     return Audited(unread, away, unread=True)
 
 
-def _told(report: ReplicaReport, room: int) -> ReplicaReport:
+def shortened(report: ReplicaReport, room: int) -> ReplicaReport:
     """The report as it is kept until the end of the run: no objects, and of the findings what there is room for."""
     if len(report.findings) <= room:
         return replace(report, wrong=())

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from flows import logs
+from flows import logs, work
 from flows.rows import Run
 from flows.settings import (
     NOT_THE_ADAPTERS,
@@ -56,6 +56,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _at_once(_key: str) -> None:
+    """Nobody is before us."""
+
+
 @dataclass
 class Workspace:
     """One opened workspace. `progress` hears of long work; `clock` gives an aware time in UTC."""
@@ -68,7 +72,10 @@ class Workspace:
     notices: list[Finding] = field(default_factory=list)  # what a run has to say besides its answer
     not_compared: tuple[str, ...] = ()  # stores that could not be asked whether the catalog is as new as they are
     run: Run = field(default_factory=Run)  # hears what flows tell of each thing they work on
+    beside: int = 1  # processes that share the machine for one batch, this one among them
+    turn: Callable[[str], None] = _at_once  # returns when those before us in a batch have come to what they share
     _stores: dict[str, ErasableStore] = field(default_factory=dict, repr=False)
+    _policies: dict[str, tuple[object, Policy]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -124,7 +131,11 @@ class Workspace:
 
     def policy(self, name: str | None = None) -> Policy:
         """The policy of that name: the workspace's own, else the built-in one. Raises PolicyError."""
-        return load_policy(name or self.settings.policy, folder=self.folder / "policies")
+        name, folder = name or self.settings.policy, self.folder / "policies"
+        stamp = _stamp(folder)
+        if self._policies.get(name, (None,))[0] != stamp:
+            self._policies[name] = stamp, load_policy(name, folder=folder)
+        return self._policies[name][1]
 
     def require_store(self, name: str) -> None:
         """Raise UsageError when the settings have no store of that name; asks the store nothing."""
@@ -210,6 +221,11 @@ class Workspace:
         """The bagit library, in a process that serves the whole batch."""
         return Library()
 
+    @property
+    def threads(self) -> int:
+        """How many threads hash and copy here."""
+        return max(1, work.threads(self.settings) // self.beside)
+
     def warm_up(self) -> None:
         """Start the identifier's first worker now: it loads its signatures while other things are done."""
         _ = self.identifier
@@ -222,7 +238,12 @@ class Workspace:
 
     def lease(self, key: str) -> AbstractContextManager[Lease]:
         """Hold the key while nobody else does; waits for a living holder. Raises LeaseHeld after `patience`."""
+        self.turn(key)
         return self.catalog.lease(key, owner=f"vankho on {socket.gethostname()}", now=self.clock, wait=self.patience)
+
+    def lease_now(self, key: str) -> AbstractContextManager[Lease]:
+        """As `lease`, for work that a living holder makes needless: raises LeaseHeld at once."""
+        return self.catalog.lease(key, owner=f"vankho on {socket.gethostname()}", now=self.clock)
 
     def close(self) -> None:
         """End the workers and close the catalog, as far as they were used."""
@@ -231,6 +252,15 @@ class Workspace:
                 getattr(self, tool).close()
         if "catalog" in self.__dict__:
             self.catalog.close()
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes when a document in the folder does."""
+    try:
+        with os.scandir(folder) as entries:
+            return tuple(sorted((each.name, (seen := each.stat()).st_mtime_ns, seen.st_size) for each in entries))
+    except OSError:
+        return ()
 
 
 class CatalogLost(LedgerRefused):

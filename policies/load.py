@@ -62,6 +62,11 @@ def read_file(path: Path) -> Loaded:
     return _read(path, name=path.stem, folder=path.parent)
 
 
+def read_kept(path: Path, *, name: str, folder: Path) -> Loaded:
+    """The policy `name` from an effective text that was kept elsewhere; bag profiles are those of `folder`."""
+    return _read(path, name=name, folder=folder)
+
+
 def policy_names(*, folder: Path | None = None) -> list[str]:
     """The names of all policies that can be loaded, sorted."""
     folders = [BUILT_IN, *([folder] if folder is not None and folder.is_dir() else [])]

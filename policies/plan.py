@@ -236,7 +236,7 @@ class Today:
 
     def __init__(self, share: Share, *, before: datetime) -> None:
         self.share = share
-        self._before = before  # copies due before this moment cannot wait
+        self.before = before  # copies due before this moment cannot wait
         self._passed = 0
         self.waiting = 0  # copies that cannot wait and were not taken
         self.held: Why | None = None  # what kept the first of them back
@@ -248,14 +248,24 @@ class Today:
 
     def offer(self, due_at: datetime, each: Use, copies: int = 1) -> int:
         """How many of so many equal copies to take now."""
-        must = due_at < self._before
-        count, why = how_many(self.share, each, copies=copies, must=must)
-        self._passed += copies - count
-        if must and count < copies:
-            self.waiting += copies - count
-            self.held = self.held or why
+        count, why = how_many(self.share, each, copies=copies, must=due_at < self.before)
+        self._left(due_at, copies - count, why)
         return count
+
+    def pass_over(self, due_at: datetime, why: Why) -> None:
+        """One copy is left for another day, for a reason that lies outside the plan."""
+        self._left(due_at, 1, why)
+
+    def _left(self, due_at: datetime, copies: int, why: Why) -> None:
+        self._passed += copies
+        if copies and due_at < self.before:
+            self.waiting += copies
+            self.held = self.held or why
 
     def took(self, use: Use, work: float) -> None:
         """So much was really used; `work` is the expected effort."""
         self.share = self.share.after(use, work)
+
+    def renew(self, limits: Iterable[Limit]) -> None:
+        """A new day begins while this one's share is still being read: its limits hold from now on."""
+        self.share = Share(self.share.level, tuple(limits))

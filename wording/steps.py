@@ -5,6 +5,7 @@ from __future__ import annotations
 from wording.message import say
 
 STEPS = {
+    "take in packages": say("taking in packages"),
     "receive": say("receiving"),
     "check what was supplied": say("checking what was supplied"),
     "identify formats": say("identifying formats"),
@@ -15,6 +16,7 @@ STEPS = {
     "check the bag": say("checking the bag"),
     "copy": say("copying to"),
     "verify": say("verifying in"),
+    "audit": say("auditing in"),
     "restore": say("restoring"),
     "judge": say("judging by the policies"),
 }
