@@ -193,5 +193,5 @@ def _add(handler: logging.StreamHandler[Any], *, level: int, form: str) -> None:
     root.addHandler(handler)
     # The root lets through what any of the logs wants.
     root.setLevel(min(level, *(each.level for each in root.handlers if isinstance(each.formatter, _Lines))))
-    # It quiets itself; DEBUG would be every row of the catalog.
-    logging.getLogger("sqlalchemy").setLevel(logging.INFO)
+    # Its statements are for whoever looks for a fault; DEBUG would be every row of the catalog.
+    logging.getLogger("sqlalchemy").setLevel(logging.INFO if root.level <= logging.DEBUG else logging.WARNING)

@@ -39,6 +39,7 @@ AT_ONCE = {  # kind of incident → word in a policy, and who is told
 }
 AT_MOST = 20  # incidents in one notice; the rest is counted
 SENT_IN_A_RUN = 50
+ONE_BY_ONE = 4  # more of one channel are one mail
 PATIENCE = 30.0  # seconds that a run spends on sending
 
 Line = Message | str
@@ -162,31 +163,57 @@ def send_waiting(workspace: Workspace, *, patience: float = PATIENCE) -> list[Fi
     troubles: dict[str, Message] = {}
     try:
         with workspace.catalog.lease("notices", owner="vankho", now=workspace.clock, wait=0.0):
-            for notice in outbox.due(database, workspace.clock(), limit=SENT_IN_A_RUN):
-                if notice.channel in troubles or time.monotonic() > until:
+            for mail in _mails(outbox.due(database, workspace.clock(), limit=SENT_IN_A_RUN)):
+                channel = mail[0].channel
+                if channel in troubles or time.monotonic() > until:
                     continue  # its turn comes with the next run
-                trouble = _sent(workspace, notice)
+                trouble = _sent(workspace, mail)
                 if trouble is not None:
-                    troubles[notice.channel] = trouble
+                    troubles[channel] = trouble
     except LeaseHeld:
         return []
     return [_not_sent(name, why) for name, why in troubles.items()]
 
 
-def _sent(workspace: Workspace, notice: Notice) -> Message | None:
-    database = workspace.catalog.database
+def _mails(due: Sequence[Notice]) -> list[list[Notice]]:
+    """What is sent together: all that gathered for a channel while it was away is one mail, and no flood."""
+    by_channel: dict[str, list[Notice]] = {}
+    for notice in due:
+        by_channel.setdefault(notice.channel, []).append(notice)
+    mails: list[list[Notice]] = []
+    for channel, gathered in by_channel.items():
+        together = channel != FOLDER and len(gathered) > ONE_BY_ONE
+        mails += [gathered] if together else [[notice] for notice in gathered]
+    return mails
+
+
+def _sent(workspace: Workspace, mail: Sequence[Notice]) -> Message | None:
+    """Send it; why it could not be sent, None when it was."""
+    database, first = workspace.catalog.database, mail[0]
+    subject, body = first.subject, first.body
+    if len(mail) > 1:
+        gathered = say("Vankho: {count} notices that could not be sent before", count=len(mail))
+        subject = translate(gathered, _language(workspace))
+        body = "\n\n".join(f"{channels.as_of(each.created_at)} {each.subject}\n\n{each.body}" for each in mail)
     try:
-        if notice.channel == FOLDER:
-            channels.write_down(workspace.folder, notice)
+        if first.channel == FOLDER:
+            channels.write_down(workspace.folder, first)
         else:
-            channel = workspace.settings.notices.channels.get(notice.channel)
-            channels.send(channel, notice.subject, notice.body, name=notice.channel)
+            channel = workspace.settings.notices.channels.get(first.channel)
+            channels.send(channel, subject, body, name=first.channel)
     except NotSent as error:
-        outbox.failed(database, notice, str(error.why), workspace.clock())
-        logs.note("notice not sent", channel=notice.channel, notice=notice.id, why=str(error.why))
+        logs.note("notices not sent", channel=first.channel, count=len(mail), why=str(error.why))
+        for notice in mail:
+            outbox.failed(database, notice, str(error.why), workspace.clock())
         return error.why
-    outbox.sent(database, notice, workspace.clock())
+    for notice in mail:
+        outbox.sent(database, notice, workspace.clock())
     return None
+
+
+def _language(workspace: Workspace) -> str:
+    """That of the workspace's own policy: mail gathered from many runs has no other."""
+    return next((rule.language for rule in _notifications(workspace, [])), "vi")
 
 
 def _not_sent(channel: str, why: Message) -> Finding:

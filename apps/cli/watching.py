@@ -1,4 +1,4 @@
-"""`vankho report`, `incident`, `notices`, `watchdog`: what runs left, what is wrong, who was told, whether all ran."""
+"""`vankho report`, `incident`, `notices`, `watchdog`: what runs left, what is wrong, who was told."""
 
 from __future__ import annotations
 
