@@ -11,7 +11,7 @@ SEED ?=
 RUNS ?=
 DRAW = $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-.PHONY: help demo test conformance hostile faults crash damage mutation bench-wait lint types imports messages install install-dev clean
+.PHONY: help demo test conformance hostile faults crash damage mutation bench-catalog bench-wait lint types imports messages install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
@@ -76,6 +76,11 @@ damage: $(BIN)/.installed-dev
 # Breaks the checking code on purpose; docs/explanation/mutation.md says what survives and why.
 mutation: $(BIN)/.installed-dev .venv-mutation/.installed
 	$(BIN)/python -m tests.mutation.table
+
+# A generated catalog of a million AIPs asked everything that people and schedules ask, on SQLite and PostgreSQL.
+bench-catalog: $(BIN)/.installed-dev
+	tests/servers/install.sh
+	$(BIN)/python -m bench.catalog $(if $(AIPS),--aips $(AIPS))
 
 bench-wait: $(BIN)/.installed
 	$(BIN)/python -m bench.prefect_wait

@@ -103,12 +103,13 @@ def unjudge(connection: Connection, places: Iterable[tuple[str, int]]) -> None:
     judge_named(connection, places, judge=None, now=ONCE)
 
 
-def judge_again(connection: Connection, ids: Sequence[int], *, judge: Judge | None, now: datetime) -> None:
+def judge_again(connection: Connection, ids: Sequence[int], *, judge: Judge | None, now: datetime) -> int:
     """Judge the versions with these row numbers (a thousand at most) by their facts as they are, at the moment `now`.
-    Without a judge they become unjudged.
+    Without a judge they become unjudged. Returns of how many the judgement is another than before.
     """
     if not ids:
-        return
+        return 0
+    differ = 0
     kept = _Kept(connection, ids)
     counts, changes = Counts(), _Changes()
     for version_id, version, replicas in reading.versions_with_replicas(connection, ids):
@@ -118,12 +119,14 @@ def judge_again(connection: Connection, ids: Sequence[int], *, judge: Judge | No
         new = _rows(version_id, version, judged)
         old = kept.of(version_id)
         if new != old:
+            differ += 1
             if old[0]:
                 _count(counts, old[0], old[1].values(), old[2].values(), version, by=-1)
             _count(counts, new[0], new[1].values(), new[2].values(), version, by=1)
             changes.take(old, new)
     changes.write(connection)
     counts.write(connection)
+    return differ
 
 
 Rows = tuple[Values, dict[Any, Values], dict[Any, Values]]  # of standings, dues by (store, grade), wanting by store

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ import pytest
 
 from tests.conftest import cannot_run
 
+QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB")  # for tests: nothing outlives them
 PASSWORD = "mật:khẩu@/%40"  # with every character that breaks a badly built address
 
 
@@ -76,9 +77,16 @@ def postgres() -> Iterator[Server]:
     if found is None or not _can_run():
         cannot_run("PostgreSQL is not installed here with its own user (Debian: apt-get install postgresql)")
         return
+    with running(found, QUICK) as server:
+        yield server
+
+
+@contextmanager
+def running(found: Path, settings: Sequence[str]) -> Iterator[Server]:
+    """A server with these settings, in a folder of its own; both are gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="vankho-pg-"))
     try:
-        server = _start(found, folder)
+        server = _start(found, folder, settings)
         try:
             yield server
         finally:
@@ -107,7 +115,7 @@ def _account() -> dict[str, object]:
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-def _start(found: Path, folder: Path) -> Server:
+def _start(found: Path, folder: Path, more: Sequence[str]) -> Server:
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     secret = folder / "secret"
@@ -127,7 +135,7 @@ def _start(found: Path, folder: Path) -> Server:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "max_connections=80"]
-    settings += ["fsync=off", "full_page_writes=off", "shared_buffers=32MB"]
+    settings += more
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*_dies_with_us(), found / "postgres", "-D", folder / "data", "-p", str(port)]
