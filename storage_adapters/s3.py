@@ -10,23 +10,27 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import ClientError
 from botocore.handlers import add_expect_header
 
 from storage_adapters import s3_probing, s3_uploads
+from storage_adapters.buffers import Buffers
 from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable, already_exists, not_found, place
 from storage_adapters.keys import check_key, check_prefix
 from storage_adapters.s3_errors import ERRORS, explain_s3_errors, status_of
+from storage_adapters.s3_lean import LeanWay
 from storage_adapters.s3_pacing import keep_pace
-from storage_adapters.s3_reading import OpenedBody, length_of, said, whole_sha256
+from storage_adapters.s3_reading import OpenedBody, length_of, said, shown, whole_sha256
 from storage_adapters.settings import S3Settings
 from storage_adapters.store import Capabilities, ObjectStat, Reader, Unfinished
 from storage_adapters.verifying import VerifyingReader
@@ -35,6 +39,10 @@ from wording.secrets import keep_secret
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+CONNECTIONS = 32  # kept open; more requests at once than that open their own
+PARTS_AT_ONCE = 4  # of one large object; with it, how many parts of memory all puts together may take
 
 
 class S3Store:
@@ -46,8 +54,10 @@ class S3Store:
         self._bucket = settings.bucket
         self._capabilities = capabilities
         self._probing = threading.Lock()
+        self._buffers = Buffers(PARTS_AT_ONCE * settings.part_size)
         with self._asking(""):
-            self._client = _client(name, settings)
+            self._client, credentials = _client(name, settings)
+            self._lean = LeanWay(self._client, settings.bucket, credentials=credentials, kept=CONNECTIONS)
 
     def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
         """See Store.put: one request up to `part_size`, a multipart upload above it."""
@@ -66,8 +76,7 @@ class S3Store:
         """See Store.open."""
         check_key(key)
         with self._asking(key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
-            said(answer, "ETag")
+            answer = self._lean.get(key)
             body = OpenedBody(answer, store=self.name, key=key, settings=self._settings)
         with closing(body):
             yield body
@@ -134,15 +143,27 @@ class S3Store:
 
     def _put_whole(self, key: str, reader: VerifyingReader, *, size: int, sha256: str) -> None:
         can = self.capabilities()
-        body: Any = reader.read_block(size)
-        reader.finish()
-        extra: dict[str, Any] = {"IfNoneMatch": "*"} if can.conditional_create else {}
-        if "sha256" in can.checksums:
-            extra["ChecksumSHA256"] = _base64(bytes.fromhex(sha256))
-        if not can.conditional_create:
-            self._refuse_taken(key)
-        with self._asking(key):
-            said(self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **extra), "ETag")
+        with self._buffers.lend(size) as body:
+            reader.fill(body)
+            reader.finish()
+            if not can.conditional_create:
+                self._refuse_taken(key)
+            with self._asking(key):
+                condition = {"if-none-match": "*"} if can.conditional_create else {}
+                self._send(key, body, sha256=sha256.lower(), headers=condition)
+
+    def _send(self, key: str, body: memoryview, *, sha256: str, headers: Mapping[str, str], query: str = "") -> str:
+        """Send an object or a part with a check that the service compares; its ETag. Raises botocore's errors.
+
+        A body that goes without its SHA-256 goes with its MD5: buckets that lock every object demand one of the two.
+        """
+        if "sha256" in self.capabilities().checksums:
+            check = {"x-amz-checksum-sha256": _base64(bytes.fromhex(sha256))}
+        else:
+            check = {"content-md5": _base64(hashlib.md5(body, usedforsecurity=False).digest())}
+        return str(
+            said(shown(self._lean.put(key, body, sha256=sha256, headers={**headers, **check}, query=query)), "ETag")
+        )
 
     def _put_parts(self, key: str, reader: VerifyingReader, *, size: int) -> None:
         can = self.capabilities()
@@ -167,19 +188,29 @@ class S3Store:
             raise
 
     def _upload_parts(self, key: str, upload: str, reader: VerifyingReader, *, size: int) -> Sequence[Any]:
-        checksums = "sha256" in self.capabilities().checksums
+        """Send the parts, several at once, while the next one is read and hashed; the first error ends it."""
         part_size = self._settings.part_size_for(size)
-        parts = []
-        for number, start in enumerate(range(0, size, part_size), start=1):
-            body: Any = reader.read_block(min(part_size, size - start))
-            sums: dict[str, Any] = {"ChecksumSHA256": _base64(hashlib.sha256(body).digest())} if checksums else {}
-            with self._asking(key):
-                answer = self._client.upload_part(
-                    Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=body, **sums
-                )
-                etag = said(answer, "ETag")
-            parts.append({"PartNumber": number, "ETag": etag, **sums})
-        return parts
+        begun: list[Future[Any]] = []
+        with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="part") as pool:
+            for number, start in enumerate(range(0, size, part_size), start=1):
+                for earlier in begun:
+                    if earlier.done():
+                        earlier.result()  # raises what one that failed raised
+                with ExitStack() as lent:
+                    block = lent.enter_context(self._buffers.lend(min(part_size, size - start)))
+                    reader.fill(block)
+                    begun.append(pool.submit(self._send_part, key, upload, number, block, lent.pop_all()))
+            return [each.result() for each in begun]
+
+    def _send_part(self, key: str, upload: str, number: int, block: memoryview, lent: ExitStack) -> dict[str, Any]:
+        with lent, self._asking(key):
+            sha256 = hashlib.sha256(block)
+            query = f"partNumber={number}&uploadId={quote(upload, safe='')}"
+            etag = self._send(key, block, sha256=sha256.hexdigest(), headers={}, query=query)
+            part: dict[str, Any] = {"PartNumber": number, "ETag": etag}
+            if "sha256" in self.capabilities().checksums:
+                part["ChecksumSHA256"] = _base64(sha256.digest())
+            return part
 
     def _abort(self, key: str, upload: str, error: BaseException) -> None:
         try:
@@ -191,7 +222,7 @@ class S3Store:
         """The answer to HEAD, None when nothing stands there."""
         with self._asking(key):
             try:
-                answer = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+                answer = shown(self._lean.head(key))
             except ClientError as error:
                 if status_of(error) == 404:
                     return None
@@ -262,7 +293,8 @@ class S3Store:
         return explain_s3_errors(self.name, key, self._settings)
 
 
-def _client(name: str, settings: S3Settings) -> S3Client:
+def _client(name: str, settings: S3Settings) -> tuple[S3Client, Callable[[], ReadOnlyCredentials | None]]:
+    """The client, and what its credentials are now: some change by the hour."""
     # when_required: the checksums that SDKs add by themselves break many services; we send the SHA-256 that we
     # know, and sign the payload, so that a service without checksums too refuses a body that changed on the way.
     config = Config(
@@ -270,7 +302,7 @@ def _client(name: str, settings: S3Settings) -> S3Client:
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         retries={"mode": "standard", "total_max_attempts": 1},
-        max_pool_connections=32,
+        max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
@@ -303,7 +335,8 @@ def _client(name: str, settings: S3Settings) -> S3Client:
     client.meta.events.register("before-call.s3", _stay_here)
     for operation in ("PutObject", "UploadPart"):
         client.meta.events.register(f"provide-client-params.s3.{operation}", _with_a_check)
-    return client
+    found = session.get_credentials()
+    return client, lambda: None if found is None else found.get_frozen_credentials()
 
 
 def _keep_secret(session: boto3.session.Session) -> None:

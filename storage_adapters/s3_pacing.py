@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTT
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BLOCK = 64 << 10
+BLOCK = 256 << 10
 SLOWEST = 4 << 10  # bytes a second; below it, waiting is charged
 PATIENCE = 5  # times the read timeout: how much waiting a request may be charged. Some services need minutes to put
 # the parts of a large object together, and send a blank now and then meanwhile.
@@ -83,14 +83,14 @@ class PacedSocket:
         """So many bytes came or went."""
         self._moved += count
 
-    def sendall(self, data: bytes) -> None:
-        """Send everything, in blocks that each have the timeout to themselves."""
+    def sendall(self, data: bytes | bytearray | memoryview) -> None:
+        """Send everything; whatever goes out at once has the timeout to itself."""
         left = memoryview(data).cast("B")
         while left:
             with self.waiting():
-                self._sock.sendall(left[:BLOCK])
-            self.moved(len(left[:BLOCK]))
-            left = left[BLOCK:]
+                count = self._sock.send(left[:BLOCK])
+            self.moved(count)
+            left = left[count:]
 
     def makefile(self, mode: str, buffering: int | None = None) -> io.RawIOBase | io.BufferedReader:
         """What http.client reads answers from."""

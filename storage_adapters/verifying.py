@@ -33,6 +33,43 @@ class VerifyingReader:
         if self._verified or size == 0:
             return b""
         chunk = self._source.read(min(self._left, size if size > 0 else CHUNK)) if self._left else b""
+        self._heard(chunk)
+        return chunk
+
+    def fill(self, block: memoryview) -> None:
+        """Fill the block with what comes next (so much must still be promised), however many reads it takes.
+
+        A source that can read into memory given to it (`readinto`, as files can) is spared a copy of every byte.
+        """
+        into = getattr(self._source, "readinto", None)
+        filled = 0
+        while filled < len(block):
+            piece = block[filled : filled + CHUNK]
+            if into is None or self._left < len(piece):
+                chunk = self.read(len(piece))
+                if len(chunk) > len(piece):
+                    raise AssertionError("a source gave more than it was asked for")
+                block[filled : filled + len(chunk)] = chunk
+                filled += len(chunk)
+            else:
+                count = into(piece) or 0
+                self._heard(piece[:count])
+                filled += count
+
+    def read_block(self, size: int) -> bytearray:
+        """Exactly `size` bytes (they must still be promised)."""
+        block = bytearray(size)
+        self.fill(memoryview(block))
+        return block
+
+    def finish(self) -> None:
+        """Verify an empty object too, and refuse to go on when anything is still unread."""
+        self.read(1)
+        if not self._verified:
+            raise AssertionError("an adapter tried to finish before the source was read to its end")
+
+    def _heard(self, chunk: bytes | memoryview) -> None:
+        """Count and hash what the source gave; at the promised end everything must be right."""
         if self._left and not chunk:
             raise self._damaged(
                 say("“{key}” ended early: its source gave fewer bytes than were promised.", key=self._key),
@@ -43,23 +80,6 @@ class VerifyingReader:
         self._left -= len(chunk)
         if self._left <= 0:
             self._check_end()
-        return chunk
-
-    def read_block(self, size: int) -> bytearray:
-        """Exactly `size` bytes (they must still be promised), gathered from however many reads it takes."""
-        block = bytearray(size)
-        filled = 0
-        while filled < size:
-            chunk = self.read(min(CHUNK, size - filled))
-            block[filled : filled + len(chunk)] = chunk
-            filled += len(chunk)
-        return block
-
-    def finish(self) -> None:
-        """Verify an empty object too, and refuse to go on when anything is still unread."""
-        self.read(1)
-        if not self._verified:
-            raise AssertionError("an adapter tried to finish before the source was read to its end")
 
     def _check_end(self) -> None:
         if self._left < 0 or self._source.read(1):

@@ -149,7 +149,7 @@ def nothing_left(play: Play) -> None:
         uploads = play.ground.direct.list_multipart_uploads(Bucket=bucket).get("Uploads", ())
         left = [upload["Key"] for upload in uploads]
         require(not left, f"unfinished uploads are left in {store}: {left}")
-    files = [path.name for path in play.house.folder.rglob("*") if "unfinished" in path.name]
+    files = [path.name for path in play.house.folder.rglob("*unfinished*") if path.is_file()]
     require(not files, f"temporary files are left: {files}")
     require(not play.house.leftovers(), f"the workspace is not tidy: {play.house.leftovers()}")
 

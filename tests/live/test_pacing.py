@@ -83,9 +83,9 @@ class Sock:
     def settimeout(self, seconds: float) -> None:
         assert seconds == 60
 
-    def sendall(self, block: memoryview) -> None:
-        assert len(block) <= 64 << 10
+    def send(self, block: memoryview) -> int:
         self.clock[0] += self.each
+        return min(len(block), 64 << 10)
 
 
 def test_what_may_be_waited_grows_with_what_moves():

@@ -28,8 +28,10 @@ from storage_adapters.opening import S3Settings, open_store
 from storage_adapters.settings import MIB
 from storage_adapters.store import Capabilities
 from tests.conftest import cannot_run
+from tests.faults.kinds import strike
 from tests.servers import ministack as ministack_server
 from tests.servers import rclone as rclone_server
+from tests.servers.fault_proxy import Rule, fault_proxy
 from tests.servers.scripted import Request, listening, scripted
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -124,19 +126,17 @@ def test_no_rights(ministack: S3Settings):
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_body_that_changes_on_the_way_is_refused(server: str, request: pytest.FixtureRequest):
     """By its SHA-256, by its signature, or by its MD5 where the service looks at nothing else."""
-    store = open_store("cloud-a", request.getfixturevalue(server))
-    store.capabilities()
-
-    def change(request, **_):
-        if request.method == "PUT" and request.url.endswith("changed"):
-            request.body = b"y" * len(request.body)
-
-    store._client.meta.events.register("before-send.s3", change)
-    with pytest.raises(StorageUnavailable) as error:
-        put(store, "changed", b"x" * 1000)
+    settings = request.getfixturevalue(server)
+    with fault_proxy(settings.endpoint_url, strike) as proxy:
+        store = open_store("cloud-a", replace(settings, endpoint_url=proxy.url))
+        store.capabilities()
+        proxy.script(Rule("flip-up", on="put", key="changed"))
+        with pytest.raises(StorageUnavailable) as error:
+            put(store, "changed", b"x" * 1000)
+        assert proxy.hurt["flip-up"] == 1
     assert "changed on the way" in str(error.value)
     with pytest.raises(ObjectNotFound):
-        store.stat("changed")
+        open_store("cloud-a", settings).stat("changed")
 
 
 @pytest.mark.xdist_group("ceph")

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,9 @@ from storage_adapters.conformance_trial import LARGE, Stream, large, read_all, s
 from storage_adapters.errors import ObjectDamaged, ObjectExists, ObjectNotFound
 from storage_adapters.opening import S3Settings, open_for_check, open_store
 from storage_adapters.settings import MIB
+from tests.faults.kinds import strike
 from tests.servers.ceph import client
+from tests.servers.fault_proxy import Call, Exchange, Rule, fault_proxy
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
@@ -79,24 +82,25 @@ def test_versions_and_locks_are_seen_and_the_probe_leaves_no_version(server: str
 
 @every_server
 def test_recorded_capabilities_are_not_probed_again(settings: S3Settings, prefix: str):
-    seen: list[str] = []
     recorded = open_store("s", settings).capabilities()
-    store = open_store("s", settings, capabilities=recorded)
-    store._client.meta.events.register("before-call.s3", lambda model, **_: seen.append(model.name))
-    put(store, prefix + "a", b"a")
-    assert store.capabilities() == recorded
-    assert seen.count("PutObject") == 1
-    assert "CreateMultipartUpload" not in seen
+    with fault_proxy(settings.endpoint_url, strike) as proxy:
+        store = open_store("s", replace(settings, endpoint_url=proxy.url), capabilities=recorded)
+        put(store, prefix + "a", b"a")
+        assert store.capabilities() == recorded
+    assert (proxy.seen["put"], proxy.seen["create"]) == (1, 0)
 
 
 @every_server
 def test_a_large_object_goes_in_parts_and_nothing_is_left_unfinished(settings: S3Settings, prefix: str):
-    parts: list[int] = []
+    recorded = open_store("s", settings).capabilities()
+    with fault_proxy(settings.endpoint_url, strike) as proxy:
+        put(
+            open_store("s", replace(settings, endpoint_url=proxy.url), capabilities=recorded),
+            prefix + "large",
+            large(),
+        )
+    assert (proxy.seen["part"], proxy.seen["put"]) == (3, 0)
     store = open_store("s", settings)
-    store.capabilities()
-    store._client.meta.events.register("before-call.s3.UploadPart", lambda **_: parts.append(1))
-    put(store, prefix + "large", large())
-    assert len(parts) == 3
     assert unfinished(settings, prefix) == []
     assert store.stat(prefix + "large").size == LARGE
     assert store.stat(prefix + "large").checksums == {}  # a digest of parts' digests is not the file's
@@ -113,16 +117,18 @@ def test_a_small_object_has_the_providers_checksum_only_where_it_verifies_one(se
 @every_server
 def test_every_body_goes_with_a_check(settings: S3Settings, prefix: str):
     """Buckets that lock every object by default refuse a body without one, the first of a probe too."""
-    store = open_store("s", settings)
     sent: list[set[str]] = []
 
-    def note(request, **_: object) -> None:
-        if request.method == "PUT":
-            sent.append({name.lower() for name in request.headers})
+    def note(_kind: str, exchange: Exchange, received: Callable[[], Call], *_: object) -> None:
+        call = received()
+        sent.append({name.lower() for name, _ in call.headers})
+        exchange.reply(exchange.forward(call))
 
-    store._client.meta.events.register("before-send.s3", note)
-    put(store, prefix + "small", b"small")
-    put(store, prefix + "large", large())
+    with fault_proxy(settings.endpoint_url, note) as proxy:
+        proxy.script(Rule("noted", on="put|part", times=None))
+        store = open_store("s", replace(settings, endpoint_url=proxy.url))
+        put(store, prefix + "small", b"small")
+        put(store, prefix + "large", large())
     assert len(sent) > 4
     assert all(names & {"content-md5", "x-amz-checksum-sha256"} for names in sent)
 
