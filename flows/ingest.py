@@ -6,6 +6,7 @@ its copies are left to make. It is safe to run again at any point: what is whole
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from flows import second_opinions
+from flows import second_opinions, told, work
 from flows.copies import make_copies
 from flows.failures import as_finding
 from flows.outcomes import Verdict
@@ -26,9 +27,11 @@ from flows.packaging import (
     plan_bag,
 )
 from flows.quarantine import reasons_kept
+from flows.rows import Row
+from flows.side_by_side import Batch, side_by_side
 from flows.steps import Step, each, plain_step
 from flows.tidy import tidy
-from flows.workspace import Workspace
+from flows.workspace import Workspace, utc_now
 from policies.acceptance import decide
 from policies.model import Policy
 from preservation import events
@@ -83,12 +86,28 @@ def ingest(
     """
     rules = workspace.policy(policy)
     second_opinions.require(rules)
-    submission_id = str(uuid.uuid4())
+    submission_id, started = str(uuid.uuid4()), time.monotonic()
     try:
         tidy(workspace)
-        return _judged(workspace, source, submission_id, rules, collection, step)
+        done = _judged(workspace, source, submission_id, rules, collection, step)
     except Exception as error:  # noqa: BLE001 - whatever one package brings about, the others of a batch go on
-        return _failed(workspace, source, submission_id, as_finding(error))
+        done = _failed(workspace, source, submission_id, as_finding(error))
+    workspace.run.tell(_told(done, rules.name, seconds=time.monotonic() - started))
+    return done
+
+
+def _told(done: Ingested, policy: str, *, seconds: float) -> Row:
+    """The package's row in the report; its copies have rows of their own."""
+    return told.package(
+        done.outcome,
+        done.findings,
+        source=done.source,
+        identifier=done.identifier,
+        version=done.version,
+        policy=policy,
+        size=done.bytes,
+        seconds=seconds,
+    )
 
 
 def _judged(
@@ -127,6 +146,7 @@ def _take_in(
         algorithms=frozenset(policy.packaging.algorithms),
         litter=policy.acceptance.litter,
         progress=workspace.progress,
+        threads=workspace.threads,
     )
     with workspace.lease(f"content {received.content_digest}") as lease:
         known = workspace.catalog.find_content(received.content_digest)
@@ -256,10 +276,24 @@ def ingest_batch(
     collection: str | None = None,
     step: Step = plain_step,
 ) -> list[Ingested]:
-    """Ingest many packages; one that is rejected or fails does not keep the others."""
+    """Ingest many packages, many side by side; one that is rejected or fails does not keep the others."""
     second_opinions.require(workspace.policy(policy))
+    processes = work.processes(workspace.settings, len(sources))
+    if processes == 1 or workspace.clock is not utc_now:  # only the real clock goes on in other processes
 
-    def one(source: str, where: Workspace, step: Step) -> Ingested:
-        return ingest(where, source, policy=policy, collection=collection, step=step)
+        def one(source: str, where: Workspace, step: Step) -> Ingested:
+            return ingest(where, source, policy=policy, collection=collection, step=step)
 
-    return each(step, "ingest {}".format, one, sources, workspace)
+        return each(step, "ingest {}".format, one, sources, workspace)
+
+    def awaited(number: int, batch: Batch, _step: Step) -> Ingested:
+        try:
+            done: Ingested = batch.answer(number)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _failed(workspace, sources[number], str(uuid.uuid4()), as_finding(error))
+        return done
+
+    with side_by_side(
+        workspace, "ingest", sources, processes=processes, policy=policy, collection=collection
+    ) as batch:
+        return each(step, lambda number: f"ingest {sources[number]}", awaited, range(len(sources)), batch)

@@ -94,6 +94,15 @@ class PrefectSettings(_Part):
     api_url: str | None = None
 
 
+class WorkSettings(_Part):
+    """Threads for the large files of one package, and processes for the packages of a batch; else as the machine has
+    cores.
+    """
+
+    threads: int | None = Field(default=None, ge=1, le=64)
+    processes: int | None = Field(default=None, ge=1, le=64)
+
+
 class ChannelSettings(_Part):
     """A way to reach people, as an address of Apprise: mail, a webhook, a chat. The address is a secret."""
 
@@ -137,6 +146,7 @@ class Settings(BaseSettings):
     stores: dict[str, StoreSettings] = {}
     policy: str = "default"
     prefect: PrefectSettings = PrefectSettings()
+    work: WorkSettings = WorkSettings()
     notices: NoticesSettings = NoticesSettings()
     log: LogSettings | None = None
     watchdog: WatchdogSettings = WatchdogSettings()
@@ -341,6 +351,7 @@ def _known(place: list[str]) -> list[str]:
     part: dict[str, type[BaseModel]] = {
         "catalog": CatalogSettings,
         "prefect": PrefectSettings,
+        "work": WorkSettings,
         "notices": ChannelSettings if len(place) > 2 else NoticesSettings,
         "log": LogSettings,
         "watchdog": WatchdogSettings,

@@ -54,7 +54,7 @@ def test_a_yes_stays_a_yes_and_the_doubt_is_in_the_event(house: House, tmp_path:
 
     GOLDEN["warning NFD manifest on an NFC disk"][0](tmp_path / "odd")
     real = packaging.second_opinion
-    monkeypatch.setattr(packaging, "second_opinion", lambda _path: real(tmp_path / "odd"))
+    monkeypatch.setattr(packaging, "second_opinion", lambda _path, **_: real(tmp_path / "odd"))
     make_bag(tmp_path / "bag")
     with house.open() as workspace:
         ended = ingest(workspace, str(tmp_path / "bag"))
