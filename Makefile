@@ -18,6 +18,7 @@ help:
 	@echo "make test                  everything the tests need, and the tests"
 	@echo "make lint types imports    the checks that CI runs before the tests"
 	@echo "make conformance hostile faults crash damage [SEED=n] [RUNS=n]   attacks on the checks, each with a table"
+	@echo "make bench bench-quick [ROWS=a,b]   Vankho beside its peers, 15 minutes or 2; python -m bench --list names the rows"
 	@echo "make mutation              the checking code broken on purpose, about half an hour"
 
 # Versions and hashes are pinned; nothing is resolved at installation.
@@ -81,6 +82,20 @@ mutation: $(BIN)/.installed-dev .venv-mutation/.installed
 bench-catalog: $(BIN)/.installed-dev
 	tests/servers/install.sh
 	$(BIN)/python -m bench.catalog $(if $(AIPS),--aips $(AIPS))
+
+# The programs that Vankho is measured against, in an environment of their own.
+.venv-bench/.installed: bench/constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+# ROWS=validate,upload measures only these; bench/README.md names them.
+bench: $(BIN)/.installed .venv-bench/.installed
+	tests/servers/install.sh
+	$(BIN)/python -m bench --write $(if $(ROWS),--rows $(ROWS))
+
+bench-quick: $(BIN)/.installed .venv-bench/.installed
+	$(BIN)/python -m bench --quick $(if $(ROWS),--rows $(ROWS))
 
 bench-wait: $(BIN)/.installed
 	$(BIN)/python -m bench.prefect_wait

@@ -1,0 +1,171 @@
+"""Runs two or more ways of doing the same work in turn, and says how long each took and whether they agree.
+
+Ours is the first side. Every side proves what it did (`proof`), outside the time that counts; sides whose proofs
+differ, or a side that fails, end the row: a measurement of work not done is worth nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class Disagreement(Exception):
+    """Two sides did not come to the same result."""
+
+
+def _nothing() -> None:
+    """Nothing to prepare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One way: `before` each time, then `work` (timed), then `proof` of what work returned."""
+
+    name: str
+    work: Callable[[], Any]
+    before: Callable[[], object] = _nothing
+    proof: Callable[[Any], object] = lambda _: "done"
+    amount: float | None = None  # when it does less than the others, because nobody would wait for all of it
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds of every round: by the clock, and of all processors (children that ended included)."""
+
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the table. `reached` is None where nothing was promised."""
+
+    title: str
+    unit: str
+    state: str  # warm or cold
+    amounts: Mapping[str, float]  # by side: how much of the unit one round does
+    sides: Mapping[str, Took]
+    target: str = ""
+    seen: str = ""
+    reached: bool | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def duel(
+    title: str,
+    sides: Sequence[Side],
+    *,
+    rounds: int,
+    amount: float,
+    unit: str,
+    target: float | None = None,
+    state: str = "warm",
+    notes: tuple[str, ...] = (),
+) -> Result:
+    """Every side once a round, in turn; ours (the first) against the fastest of the others."""
+    took: dict[str, tuple[list[float], list[float]]] = {side.name: ([], []) for side in sides}
+    for _ in range(rounds):
+        proofs: dict[str, object] = {}
+        for side in sides:
+            side.before()
+            wall, cpu, told = timed(side.work)
+            proofs[side.name] = side.proof(told)
+            took[side.name][0].append(wall)
+            took[side.name][1].append(cpu)
+        agree(title, proofs)
+    figures = {name: Took(tuple(wall), tuple(cpu)) for name, (wall, cpu) in took.items()}
+    amounts = {side.name: side.amount or amount for side in sides}
+    if len(sides) == 1:
+        return Result(title, unit, state, amounts, figures, notes=notes)
+    ours, theirs = sides[0].name, _fastest(figures, amounts, sides[1:])
+    ratios = [
+        (other / amounts[theirs]) / (own / amounts[ours])
+        for own, other in zip(figures[ours].wall, figures[theirs].wall, strict=True)
+    ]
+    ratio = statistics.median(ratios)
+    cpu = (statistics.median(figures[theirs].cpu) / amounts[theirs]) / (
+        statistics.median(figures[ours].cpu) / amounts[ours]
+    )
+    seen = f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times {theirs}; by processor time {cpu:.2f}"
+    wanted = f"at least {target:g} times" if target is not None else ""
+    reached = None if target is None else ratio >= target
+    return Result(title, unit, state, amounts, figures, wanted, seen, reached, notes)
+
+
+def _fastest(figures: Mapping[str, Took], amounts: Mapping[str, float], sides: Sequence[Side]) -> str:
+    return min((side.name for side in sides), key=lambda name: statistics.median(figures[name].wall) / amounts[name])
+
+
+def agree(title: str, proofs: Mapping[str, object]) -> None:
+    """All sides came to the same; raises Disagreement with what each came to."""
+    if len({repr(proof) for proof in proofs.values()}) > 1:
+        told = "; ".join(f"{name}: {str(proof)[:200]}" for name, proof in proofs.items())
+        raise Disagreement(f"{title}: the sides disagree: {told}")
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds by the clock, seconds of processors, and what the work gave."""
+    spent, began = _processors(), time.perf_counter()
+    told = work()
+    return time.perf_counter() - began, _processors() - spent, told
+
+
+def _processors() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def run(*commands: Sequence[str | Path], env: Mapping[str, str] | None = None, codes: tuple[int, ...] = (0,)) -> str:
+    """Run commands side by side to their ends; their outputs. RuntimeError when one ends with none of `codes`."""
+    begun = [
+        subprocess.Popen(
+            [str(word) for word in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(env or {})},
+        )
+        for command in commands
+    ]
+    outputs = [child.communicate()[0] for child in begun]
+    for command, child, output in zip(commands, begun, outputs, strict=True):
+        if child.returncode not in codes:
+            words = " ".join(str(word) for word in command)[:300]
+            raise RuntimeError(f"exit code {child.returncode}: {words}\n{output[-2000:]}")
+    return "".join(outputs)
+
+
+def shares(things: Sequence[Any], count: int) -> list[list[Any]]:
+    """The things dealt out to so many workers; nobody goes without."""
+    return [share for share in (list(things[number::count]) for number in range(count)) if share]
+
+
+def forget_cached(folder: Path) -> None:
+    """Ask the system to drop what it keeps of these files in memory (cold, as far as one machine can tell)."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            handle = os.open(file, os.O_RDONLY)
+            try:
+                os.fdatasync(handle)
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(handle)
+
+
+def read_once(folder: Path) -> None:
+    """Read every file, so that all sides find it in memory (warm)."""
+    buffer = bytearray(1 << 20)
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb", buffering=0) as opened:
+                while opened.readinto(buffer):
+                    pass
