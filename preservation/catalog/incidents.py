@@ -164,7 +164,7 @@ def _open(connection: Connection, key: str, origin: str, at: object, values: Map
     """A new incident; its id follows from what opened it, so that a replay gives the same."""
     name = hashlib.sha256(f"{key}\n{origin}".encode("utf-8", "surrogatepass")).hexdigest()[:10]
     row = {"id": name, "key": key, "open_key": key, "detail": "", "first_seen": _moment(at), "last_seen": _moment(at)}
-    connection.execute(insert(incidents).values(**row, times=1, **values))
+    connection.execute(insert(incidents).values(**{**row, "times": 1, **values}))
     return name
 
 
