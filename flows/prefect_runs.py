@@ -29,6 +29,7 @@ from prefect.states import Completed, Failed
 
 from flows.audit import audit
 from flows.dead_runs import close_dead_runs, named_after_us
+from flows.due import audit_due
 from flows.ingest import ingest, ingest_batch
 from flows.ledger import in_ledger
 from flows.outcomes import Ending, Verdict, worst_of
@@ -242,6 +243,15 @@ async def audit_flow(
         return _carried(opened, audit, references or [], store=store, evidence=evidence)
 
 
+@flow(name="audit due", flow_run_name="audit what is due")
+async def audit_due_flow(
+    workspace: str, store: str | None = None, evidence: str | None = None, until: str | None = None
+) -> State[Any]:
+    """Today's share of the copies that are due, in one store or in all."""
+    with _opened(workspace) as opened:
+        return _carried(opened, audit_due, store=store, evidence=evidence, until=until)
+
+
 @flow(name="repair", flow_run_name="repair")
 async def repair_flow(workspace: str, references: list[str] | None = None) -> State[Any]:
     """Damaged copies brought back from proved ones."""
@@ -270,6 +280,7 @@ _FLOWS: dict[str, Callable[..., Any]] = {
     "ingest_batch": ingest_batch_flow,
     "replicate": replicate_flow,
     "audit": audit_flow,
+    "audit_due": audit_due_flow,
     "repair": repair_flow,
     "reconcile": reconcile_flow,
     "restore": restore_flow,

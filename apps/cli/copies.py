@@ -1,26 +1,22 @@
-"""`vankho audit`, `replicate`, `repair`, `restore`, `reconcile`: the copies, proved, made, mended and given back."""
+"""`vankho replicate`, `repair`, `restore`, `reconcile`: the copies, made, mended and given back."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apps.cli import shapes
-from apps.cli.answer import Answer, Cell, Line, Table
+from apps.cli.answer import Answer, Line
 from apps.cli.command import Session, command
-from flows.outcomes import Verdict, worst_of
-from preservation.errors import UsageError
-from preservation.facts import Grade, Outcome
+from flows.outcomes import worst_of
+from preservation.facts import Outcome
 from wording import say
 
 if TYPE_CHECKING:
-    from flows.audit import Audited
     from flows.repair import RepairedReplica
     from preservation.findings import Finding
-    from preservation.replicas.verify import ReplicaReport
 
 References = Annotated[
     list[str] | None,
@@ -33,71 +29,14 @@ StoreOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    command(app, "audit")(prove)
     command(app, "replicate")(copy)
     command(app, "repair")(mend)
     command(app, "restore")(give_back)
     command(app, "reconcile")(compare)
 
 
-def prove(
-    session: Session,
-    references: References = None,
-    store: StoreOption = None,
-    evidence: Annotated[Grade, typer.Option("--evidence", help="What the proof rests on.")] = Grade.BYTES,
-    every: Annotated[bool, typer.Option("--all", help="Every copy of every AIP.", show_default=False)] = False,
-) -> Answer:
-    """Prove copies: read every byte back (or ask for less), and say what is intact, damaged or unreadable."""
-    from flows.audit import audit
-    from flows.run import carry_out
-
-    if references and every:
-        raise UsageError(say("--all and identifiers were both given."), next_step=say("Leave out one of them."))
-    with session.open() as workspace:
-        done = carry_out(
-            workspace,
-            audit,
-            references=references or [],
-            store=store,
-            evidence=evidence.value,
-        )
-        nothing_proved = not done and next(workspace.catalog.versions(), None) is not None
-    data = [_report_json(each.report, session.language) for each in done]
-    verdict = Verdict.FOUND if nothing_proved else worst_of(done)
-    return Answer(data, _audit_lines(done, session.language), verdict)
-
-
-def _audit_lines(done: list[Audited], language: str) -> list[Line]:
-    """How many copies of each store are intact; each one that is not, with what was seen; what to do next."""
-    if not done:
-        return [say("There is no copy to audit.")]
-    outcomes = Counter((each.report.store, each.word) for each in done)
-    stores = sorted({store for store, _ in outcomes})
-    rows: list[tuple[Cell, ...]] = [
-        (store, *(outcomes[store, word] for word in (Outcome.INTACT, Outcome.DAMAGED, Outcome.UNREADABLE)))
-        for store in stores
-    ]
-    lines: list[Line] = [Table((say("Store"), say("Intact"), say("Damaged"), say("Unreadable")), rows)]
-    away: set[str] = set()
-    for each in done:
-        report = each.report
-        if each.away is not None:
-            if report.store not in away:  # once for the store, not for every copy in it
-                lines += shapes.finding_lines([each.away], language, about=each.away.path or "")
-            away.add(report.store)
-            continue
-        if report.outcome is not Outcome.INTACT:
-            lines.append(_copy_line(report.identifier, report.version, report.store, each.word))
-        lines += shapes.finding_lines(report.findings, language)
-    words = {each.report.outcome for each in done}
-    if Outcome.DAMAGED in words:
-        lines.append(say("Next: `vankho repair` brings damaged copies back from proved ones."))
-    if any(each.report.outcome is Outcome.UNREADABLE and not each.without_checksum for each in done):
-        lines.append(say("Unreadable is no evidence of damage. See to the store, then audit again."))
-    return lines
-
-
-def _copy_line(identifier: str, version: int, store: str, word: str) -> Line:
+def copy_line(identifier: str, version: int, store: str, word: str) -> Line:
+    """One copy and what became of it."""
     return say(
         "{identifier} version {version} in {store}: {outcome}",
         identifier=identifier,
@@ -105,18 +44,6 @@ def _copy_line(identifier: str, version: int, store: str, word: str) -> Line:
         store=store,
         outcome=shapes.outcome(word),
     )
-
-
-def _report_json(report: ReplicaReport, language: str) -> dict[str, Any]:
-    return {
-        "identifier": report.identifier,
-        "version": report.version,
-        "store": report.store,
-        "evidence": report.grade.value,
-        "outcome": report.outcome.value,
-        "objects": report.counts,
-        "findings": shapes.findings_json(report.findings, language),
-    }
 
 
 def copy(session: Session, references: References = None) -> Answer:
@@ -168,7 +95,7 @@ def mend(session: Session, references: References = None) -> Answer:
 
 
 def _repair_lines(each: RepairedReplica, language: str) -> list[Line]:
-    lines: list[Line] = [_copy_line(each.version.identifier, each.version.version, each.store, each.word)]
+    lines: list[Line] = [copy_line(each.version.identifier, each.version.version, each.store, each.word)]
     if each.repaired is not None:
         lines += [
             say("  {path} brought back from {donor}", path=path, donor=donor)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from apps.cli import (
+    audits,
     bags,
     catalog,
     copies,
@@ -44,6 +45,7 @@ def build() -> typer.Typer:
     app.callback(help="Digital preservation: packages in, proved copies out, and proved again and again.")(_before)
     ingesting.register(app)
     viewing.register(app)
+    audits.register(app)
     copies.register(app)
     tidying.register(app)
     watching.register(app)

@@ -68,6 +68,21 @@ def size(number: int) -> str:
     raise AssertionError
 
 
+def money(amount: float, currency: str) -> str:
+    """An amount with its currency; a dash where no price table says what anything costs."""
+    if not currency and not amount:
+        return "–"
+    return f"{amount:,.2f} {currency}".strip()
+
+
+def length(seconds: float | None) -> str:
+    """A length of time as hours and minutes; a dash where nobody can tell."""
+    if seconds is None:
+        return "–"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02} h" if minutes >= 60 else f"{max(minutes, 1)} min"
+
+
 def finding_json(finding: Finding, language: str) -> dict[str, Any]:
     """One finding; `message` is in the language of the command."""
     return {
