@@ -28,7 +28,7 @@ from flows.workspace import CatalogLost, Workspace
 from preservation import events
 from preservation.catalog import runs
 from preservation.catalog.leases import this_process
-from preservation.errors import PolicyError, PreservationError, UsageError
+from preservation.errors import NoGoodCopy, PackageError, PolicyError, PreservationError, UsageError
 from preservation.findings import Finding, Severity, as_json, message_as_json
 from wording import Message, say
 
@@ -101,11 +101,17 @@ class Report:
     def fails(self, error: BaseException) -> None:
         """The body raised this."""
         if isinstance(error, Exception):
-            wrong = isinstance(error, PolicyError | UsageError)
-            self.verdict = Verdict.USAGE if wrong else Verdict.FAILED
+            self.verdict = _verdict_of(error)
             self.word, self.reason = _WORDS[Verdict(self.verdict)], as_finding(error).message
         else:
             self.word = "interrupted"
+
+
+def _verdict_of(error: Exception) -> Verdict:
+    """As the command exits with it."""
+    if isinstance(error, PolicyError | UsageError):
+        return Verdict.USAGE
+    return Verdict.FOUND if isinstance(error, PackageError | NoGoodCopy) else Verdict.FAILED
 
 
 @contextmanager
