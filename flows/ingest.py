@@ -146,6 +146,7 @@ def _take_in(
         algorithms=frozenset(policy.packaging.algorithms),
         litter=policy.acceptance.litter,
         progress=workspace.progress,
+        identify=workspace.identifier.identify_seen,
         threads=workspace.threads,
     )
     with workspace.lease(f"content {received.content_digest}") as lease:

@@ -79,7 +79,9 @@ def _opinion_of_a_given_bag(received: Received, bag: Path) -> SecondOpinion:
 
 
 def identify_formats(workspace: Workspace, received: Received) -> FactFile[FormatFact]:
-    """What every payload file is, written beside the inventory and in its order."""
+    """What every payload file is, in the order of the inventory: told while it was received, else asked now."""
+    if received.formats is not None:
+        return received.formats
     workspace.progress.begin("identify formats", received.files)
     identified = workspace.identifier.identify(received.payload, workspace.counted(received.inventory))
     return write_facts(received.submission.folder / "formats.jsonl", identified, load_format)

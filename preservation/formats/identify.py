@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from preservation.facts import FileFact, FormatFact
+from preservation.formats.edges import Seen
 from preservation.formats.limits import Limits
 from preservation.formats.process import Tool, WorkerDied, WorkerProcess
 from preservation.formats.pronom.facts import SignatureFiles
@@ -79,6 +80,13 @@ class Identifier:
         """
         root = os.path.abspath(payload)  # noqa: PTH100 - links are kept as they are
         return self._in_order(Entry(file.path, os.path.join(root, file.path)) for file in files)  # noqa: PTH118
+
+    def identify_seen(self, files: Iterable[Seen]) -> Iterator[FormatFact]:
+        """One FormatFact per file, in order, while the files are still coming in: a few batches ahead of the answers.
+
+        Raises IdentifierUnavailable when no worker can be started at all.
+        """
+        return self._in_order(Entry(seen.name, seen.opens) for seen in files)
 
     def identify_paths(self, paths: Sequence[Path]) -> Iterator[FormatFact]:
         r"""One FormatFact per file named or found in the named folders, sorted within each folder.
