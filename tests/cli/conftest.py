@@ -32,7 +32,10 @@ class _Lent:
     """A format identifier that outlives the workspaces that use it."""
 
     def __init__(self, identifier: Identifier) -> None:
-        self.identify = identifier.identify
+        self._identifier = identifier
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._identifier, name)
 
     def __enter__(self) -> _Lent:
         return self
