@@ -12,6 +12,7 @@ import typer
 from apps.cli import shapes
 from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
+from apps.cli.planning import simulate
 from flows.outcomes import Verdict
 from preservation.findings import Severity
 from wording import say
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     policy = typer.Typer(help="Policies: what should be true.", no_args_is_help=True)
     command(policy, "check")(policy_check)
     command(policy, "explain")(policy_explain)
+    command(policy, "simulate")(simulate)
     app.add_typer(policy, name="policy")
     store = typer.Typer(help="Stores: where copies live.", no_args_is_help=True)
     command(store, "list")(store_list)

@@ -255,8 +255,8 @@ def load_ahead(
 
 @dataclass(frozen=True, slots=True)
 class DueDay:
-    """Copies of one policy that fall due on one day in UTC; `never`: those never proved, by the day on which they will
-    be overdue. The others are counted in every case.
+    """Copies of one policy that fall due on one day in UTC; `never`: those never proved, by the day on which they
+    will be overdue. The others are counted in every case.
     """
 
     policy: str
@@ -275,6 +275,34 @@ def due_days(database: Database, store: str, grade: Grade) -> list[DueDay]:
             for kind in ("due", "unproved")
             for row in _tallied(connection, kind, store=store, word=grade.value)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofDay:
+    """Copies of one policy whose last proof was on one day in UTC; None: never proved."""
+
+    policy: str
+    day: date | None
+    copies: int
+    objects: int
+    bytes: int
+
+
+def proof_days(database: Database, store: str, grade: Grade) -> list[ProofDay]:
+    """When the copies in one store were last proved at one grade, by policy and day."""
+    with database.reading() as connection:
+        return [
+            ProofDay(row.policy, date.fromisoformat(row.day) if proved else None, row.number, row.items, row.bytes)
+            for kind, proved in (("proved", True), ("unproved", False))
+            for row in _tallied(connection, kind, store=store, word=grade.value)
+        ]
+
+
+def largest_copies(database: Database) -> dict[str, tuple[int, int]]:
+    """By policy, the most objects and the most bytes that a copy of one version has."""
+    query = select(versions.c.policy, func.max(versions.c.objects), func.max(versions.c.object_bytes))
+    with database.reading() as connection:
+        return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(versions.c.policy))}
 
 
 def versions_standing(
