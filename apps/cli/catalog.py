@@ -113,7 +113,7 @@ _COUNTED_LINES = {
 def _difference_lines(difference: Difference, language: str) -> list[Line]:
     line = say(
         "difference: {total} of {events} events, {aips} AIPs, {versions} versions, {objects} objects, {findings} "
-        "findings, {replicas} copies, {evidence} proofs, {formats} format counts",
+        "findings, {replicas} copies, {evidence} proofs, {formats} format counts, {standings} standings",
         total=difference.total,
         **{kind: number for kind, number in difference.compared.items() if kind != "chain"},
     )

@@ -185,7 +185,7 @@ class Catalog:
 
     def difference(self, kept: History) -> Difference:
         """Compare everything with a history kept elsewhere. Raises what reading either of them raises."""
-        return difference.difference(kept, self._database)
+        return difference.difference(kept, self._database, self._judge)
 
     def rebuild_projections(self) -> None:
         """Make replicas, evidence and format counts again from events and objects; all versions are to be judged."""

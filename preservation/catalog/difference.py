@@ -1,7 +1,8 @@
 """The difference between a history kept elsewhere and this catalog: all of it compared, and counted, by its names.
 
 Promises: computed from what both sides say, by code that entered nothing: events by digest and content, AIP versions,
-objects with their formats, replicas and evidence as the events tell them, counts of formats, the end of the chain.
+objects with their formats, replicas and evidence as the events tell them, counts of formats, the end of the chain;
+and standings with their counts, as judging and counting afresh gives them.
 Row numbers, times of staging and work going on are no part of it. Memory stays flat; the first differences are named.
 """
 
@@ -19,9 +20,11 @@ from sqlalchemy import func, select
 
 from preservation.catalog import chain, reading
 from preservation.catalog.history import Entry, entries
+from preservation.catalog.judging import Judge
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database
 from preservation.catalog.projections import KEY
+from preservation.catalog.recount import Recount
 from preservation.catalog.replay import Admission, Told
 from preservation.catalog.schema import aips, chain_head, evidence, formats, holdings, replicas, written
 from preservation.facts import AIPVersion, FormatFact, ObjectFact, Replica, Role
@@ -29,7 +32,7 @@ from preservation.findings import Finding, Severity
 from wording import say
 
 NAMED = 20  # differences that are named; all are counted
-KINDS = ("events", "aips", "versions", "objects", "findings", "replicas", "evidence", "formats", "chain")
+KINDS = ("events", "aips", "versions", "objects", "findings", "replicas", "evidence", "formats", "standings", "chain")
 
 
 class History(Protocol):
@@ -60,11 +63,13 @@ class Difference:
         return sum(self.differing.values())
 
 
-def difference(history: History, database: Database) -> Difference:
-    """Compare the history with the catalog. Raises what reading either of them raises."""
+def difference(history: History, database: Database, judge: Judge | None = None) -> Difference:
+    """Compare the history with the catalog; with a judge, what he says too with what is kept of it. Raises what
+    reading either of them raises.
+    """
     with closing(sqlite3.connect("")) as scratch:  # a nameless file of SQLite's own, gone when it is closed
         scratch.executescript(_SCRATCH)
-        comparing = _Comparing(history, database, scratch)
+        comparing = _Comparing(history, database, scratch, Recount(database, judge))
         comparing.events()
         comparing.versions()
         comparing.whole()
@@ -87,7 +92,8 @@ CREATE TABLE version (identifier, version, PRIMARY KEY (identifier, version)) WI
 class _Comparing:
     """The counts so far. What the history tells of replicas is folded into the scratch file, never into memory."""
 
-    def __init__(self, history: History, database: Database, scratch: sqlite3.Connection) -> None:
+    def __init__(self, history: History, database: Database, scratch: sqlite3.Connection, recount: Recount) -> None:
+        self.recount = recount
         self.history, self.database, self.scratch = history, database, scratch
         self.compared: Counter[str] = Counter()
         self.differing: Counter[str] = Counter()
@@ -156,6 +162,7 @@ class _Comparing:
             latest = version_id
             self._objects(place, objects, reading.objects_of(self.database, version_id), version_id)
             self._replicas(place, told)
+            self._standing(place, version_id, version)
 
     def _objects(self, place: str, told: Iterator[ObjectFact], kept: Iterator[ObjectFact], version_id: int) -> None:
         tally: dict[FormatFact, list[int]] = {}
@@ -201,6 +208,15 @@ class _Comparing:
         self._all("replicas", place, dict(claims.fetchall()), {r.store: written(r.claimed_at) for r in kept})
         self._all("evidence", place, {row[:2]: row[2:] for row in proofs.fetchall()}, _proofs(kept))
 
+    def _standing(self, place: str, version_id: int, version: AIPVersion) -> None:
+        self.compared["standings"] += 1
+        replicas = reading.replicas_of(self.database, version.identifier, version.version)
+        both = self.recount.version(version_id, version, replicas)
+        if both is not None:
+            told, kept = both
+            names = [name for name in {**told, **kept} if told.get(name) != kept.get(name)]
+            self._same("standings", place, {n: told.get(n) for n in names}, {n: kept.get(n) for n in names})
+
     def _all(self, kind: str, place: str, told: Mapping[Any, Any], kept: Mapping[Any, Any]) -> None:
         self.compared[kind] += len(told)
         for key in {**told, **kept}:
@@ -219,6 +235,8 @@ class _Comparing:
             "replicas": self.scratch.execute("SELECT count(*) FROM replica").fetchone()[0],
             "evidence": self.scratch.execute("SELECT count(*) FROM proof").fetchone()[0],
         }
+        for name, counted, kept_count in self.recount.tallies() if not self.differing["versions"] else ():
+            self._differs("standings", name, counted, kept_count)
         with self.database.reading() as connection:
             for kind, table in (("aips", aips), ("replicas", replicas), ("evidence", evidence)):
                 kept = connection.execute(select(func.count()).select_from(table)).scalar_one()

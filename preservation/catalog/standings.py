@@ -67,7 +67,7 @@ def enter(connection: Connection, version_id: int, version: AIPVersion) -> None:
     counts = Counts()
     if version.version == 1:
         counts.add(("aips", "", "", "", ""), 1, 0, 0)
-    _count(counts, _unjudged(version_id, version), (), (), version, by=1)
+    count(counts, made_rows(version_id, version, None), version, by=1)
     counts.write(connection)
 
 
@@ -116,13 +116,13 @@ def judge_again(connection: Connection, ids: Sequence[int], *, judge: Judge | No
         judged = None
         if judge is not None and judge.digest(version.policy) is not None:
             judged = judge.judge(VersionFacts(version, replicas, now))
-        new = _rows(version_id, version, judged)
+        new = made_rows(version_id, version, judged)
         old = kept.of(version_id)
         if new != old:
             differ += 1
             if old[0]:
-                _count(counts, old[0], old[1].values(), old[2].values(), version, by=-1)
-            _count(counts, new[0], new[1].values(), new[2].values(), version, by=1)
+                count(counts, old, version, by=-1)
+            count(counts, new, version, by=1)
             changes.take(old, new)
     changes.write(connection)
     counts.write(connection)
@@ -206,7 +206,13 @@ def _unjudged(version_id: int, version: AIPVersion) -> Values:
     }
 
 
-def _rows(version_id: int, version: AIPVersion, judged: Judged | None) -> Rows:
+def kept_rows(connection: Connection, version_id: int) -> Rows:
+    """The rows of one version as they are; the first part is empty when it has none."""
+    return _Kept(connection, [version_id]).of(version_id)
+
+
+def made_rows(version_id: int, version: AIPVersion, judged: Judged | None) -> Rows:
+    """The rows that a judgement makes; those of an unjudged version when it is None."""
     if judged is None:
         return _unjudged(version_id, version), {}, {}
     standing = _unjudged(version_id, version) | {
@@ -246,28 +252,21 @@ def _rows(version_id: int, version: AIPVersion, judged: Judged | None) -> Rows:
     )
 
 
-def _count(
-    counts: Counts,
-    standing: Mapping[str, Any],
-    due_rows: Iterable[Mapping[str, Any]],
-    wanting_rows: Iterable[Mapping[str, Any]],
-    version: AIPVersion,
-    *,
-    by: int,
-) -> None:
+def count(counts: Counts, rows: Rows, version: AIPVersion, *, by: int) -> None:
     """Add (`by` = 1) or take away (-1) what the rows of one version stand for."""
+    standing = rows[0]
     policy, payload = version.policy, (by, by * version.files, by * version.bytes)
     counts.add(("judged", policy, "", standing["digest"], ""), *payload)
     counts.add(("standing", policy, standing["digest"], standing["word"], _day(standing["overdue_at"])), *payload)
     whole = (by, by * version.objects, by * version.object_bytes)
-    for row in due_rows:
+    for row in rows[1].values():
         place = (policy, row["store"], row["grade"])
         proved_at = row["proved_at"]
         counts.add(("due", *place, _day(row["due_at"])), *whole)
         counts.add(("unproved" if proved_at is None else "proved-until", *place, _day(row["overdue_at"])), *whole)
         if proved_at is not None:
             counts.add(("proved", *place, _day(proved_at)), *whole)
-    for row in wanting_rows:
+    for row in rows[2].values():
         counts.add(("wanting", policy, row["store"], row["state"], ""), *whole)
         if row["state"] == ABSENT:
             for grade in filter(None, row["grades"].split(",")):

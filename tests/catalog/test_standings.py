@@ -20,8 +20,9 @@ from policies.model import Audit, AuditPlan, Policy
 from policies.standing import Word, due, standing
 from preservation.catalog import Catalog, open_catalog
 from preservation.catalog.judging import Judge
-from preservation.catalog.schema import dues, standings, tallies, versions, wanting, written
-from preservation.catalog.standings import Counts, _count
+from preservation.catalog.recount import Recount
+from preservation.catalog.schema import tallies, versions
+from preservation.catalog.standings import Counts, count, kept_rows
 from preservation.errors import PolicyError
 from preservation.facts import AIPVersion, Evidence, Grade, Outcome, Replica
 from tests.catalog.samples import NOW, event, objects, version
@@ -72,11 +73,7 @@ def recounted(catalog: Catalog) -> dict[tuple[Any, ...], tuple[int, ...]]:
         for row in connection.execute(select(versions)):
             if row.version == 1:
                 counts.add(("aips", "", "", "", ""), 1, 0, 0)
-            of = [
-                [dict(each._mapping) for each in connection.execute(select(table).filter_by(version_id=row.id))]
-                for table in (standings, dues, wanting)
-            ]
-            _count(counts, of[0][0], of[1], of[2], row, by=1)
+            count(counts, kept_rows(connection, row.id), row, by=1)
     return {key: tuple(value) for key, value in counts.changes.items() if any(value)}
 
 
@@ -252,4 +249,66 @@ def test_a_catalog_without_these_tables_gets_them(catalog: Catalog) -> None:
     settle(catalog, NOW)
     check(catalog, RULES[0], 3, NOW) if len(made) == 3 else None
     assert catalog.standing(NOW).words["under-replicated"].number == 2
-    assert written(NOW)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE standings SET word = 'safe'",
+        "UPDATE standings SET overdue_at = '2027-01-01T00:00:00.000000Z'",
+        "DELETE FROM dues WHERE grade = 'bytes'",
+        "UPDATE dues SET due_at = '2027-01-01T00:00:00.000000Z' WHERE grade = 'bytes'",
+        "UPDATE wanting SET proved = 7",
+        "DELETE FROM standings",
+        "UPDATE tallies SET bytes = bytes + 1 WHERE kind = 'due'",
+        "DELETE FROM tallies WHERE kind = 'aips'",
+    ],
+)
+def test_what_is_kept_wrongly_is_found(catalog: Catalog, harm: str) -> None:
+    catalog._judge = judge(RULES[0])
+    one = catalog.admit(version(1, admitted_at=NOW), objects(1), [event()])
+    catalog.record([event(one)], claims=[Replica(one.identifier, 1, "primary", NOW)])
+
+    def wrong() -> bool:
+        recount = Recount(catalog._database, judge(RULES[0]))
+        both = recount.version(1, one, catalog.replicas(one.identifier, 1))
+        assert both is not None
+        return both[0] != both[1] or bool(recount.tallies())
+
+    assert not wrong()
+    with catalog._database.writing() as connection:
+        connection.exec_driver_sql(harm)
+    assert wrong()
+    catalog.rebuild_projections()
+    settle(catalog, NOW)
+    assert not wrong()
+
+
+def test_a_policy_change_judges_in_batches_and_goes_on(catalog: Catalog) -> None:
+    catalog._judge = judge(RULES[0])
+    for n in range(5):
+        catalog.admit(version(1, admitted_at=NOW + n * DAY), objects(1), [event()])
+    catalog._judge = judge(RULES[1])
+    assert catalog.standing(NOW).unjudged == 5
+    assert catalog.standing(NOW).words == {}
+    assert [catalog.judge_some(now=NOW, limit=2), catalog.unjudged(now=NOW)] == [2, 3]
+    assert catalog.standing(NOW).words["under-replicated"].number == 2
+    assert [catalog.judge_some(now=NOW, limit=2) for _ in range(3)] == [2, 1, 0]
+    assert catalog.standing(NOW).unjudged == 0
+
+
+def test_a_clock_set_back_hides_nothing(catalog: Catalog) -> None:
+    """Judged a year ahead by mistake: what was proved then counts no longer, and falls due now, not in a year."""
+    catalog._judge = judge(RULES[0])
+    ahead = NOW + 365 * DAY
+    one = catalog.admit(version(1, admitted_at=NOW), objects(1), [event(at=NOW)])
+    claims = [Replica(one.identifier, 1, store, ahead) for store in NAMES]
+    proofs = [Evidence(one.identifier, 1, store, Grade.BYTES, Outcome.INTACT, ahead) for store in NAMES]
+    catalog.record([event(one, at=ahead)], claims=claims, evidence=proofs)
+    assert [*catalog.standing(ahead).words] == ["safe"]
+    assert (catalog.unjudged(now=NOW), catalog.standing(NOW).words) == (1, {})
+    settle(catalog, NOW)
+    assert [*catalog.standing(NOW).words] == ["unknown"]
+    assert len(list(catalog.due("primary", Grade.BYTES, before=NOW + timedelta(seconds=1)))) == 1
+    settle(catalog, ahead)
+    assert [*catalog.standing(ahead).words] == ["safe"]
