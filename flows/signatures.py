@@ -17,6 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from flows.outcomes import Verdict
 from flows.people import who
 from flows.pronom_web import fetch_newest, newest_in
 from flows.workspace import Workspace
@@ -42,6 +43,16 @@ class Switched:
     now: Kept
     before: str
     changed: bool
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whatever could not be done was raised."""
+        return Verdict.WELL
+
+    @property
+    def word(self) -> str:
+        """In one word."""
+        return "changed" if self.changed else "already in use"
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,7 +285,7 @@ def formats_update(
             expected="--droid FILE --container FILE",
         )
 
-    def update(workspace: Workspace) -> Switched:
+    def update_signatures(workspace: Workspace) -> Switched:
         from flows import signatures
 
         if droid is not None and container is not None:
@@ -297,7 +297,7 @@ def formats_update(
         return signatures.update_from_web(workspace, url or PAGE, older=older)
 
     with session.open() as workspace:
-        done = in_ledger(workspace, update)
+        done = in_ledger(workspace, update_signatures)
     data = {"changed": done.changed, "before": done.before, **_release_json(done.now)}
     if not done.changed:
         return Answer(data, [say("{release} is in use already.", release=done.now.label)])
