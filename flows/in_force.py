@@ -41,6 +41,12 @@ def keep(folder: Path, texts: Mapping[str, bytes]) -> None:
         half.replace(file)
 
 
+def kept_text(folder: Path, name: str) -> bytes | None:
+    """The effective text of a policy as it was last kept; None when it never was."""
+    file = folder / IN_FORCE / f"{name}.yaml"
+    return file.read_bytes() if file.is_file() else None
+
+
 def policy_in_force(workspace: HasNotices, name: str) -> Policy:
     """The policy of that name as its file says, or as it was when the file was last right; then the workspace's
     notices say so. Raises PolicyInvalid when it never was.

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from flows import reports
 from flows.failures import as_finding
+from flows.in_force import keep, kept_text
 from flows.outcomes import Verdict
 from flows.people import who
 from flows.reports import Report
@@ -105,8 +106,10 @@ def push(workspace: Workspace, stores: Sequence[str]) -> list[Pushed]:
     if not stores:
         return []
     try:
+        texts = policy_texts(workspace)
+        keep(workspace.folder, texts)
         with workspace.lease("ledger"), spooled_segments(workspace.catalog, workspace.folder / "spool") as segments:
-            one = partial(_push_one, workspace, policies=policy_texts(workspace), segments=segments)
+            one = partial(_push_one, workspace, policies=texts, segments=segments)
             done = _at_once(one, stores)
     except (PreservationError, StorageError, OSError) as error:
         workspace.notices.append(_not_written(", ".join(stores), error))
@@ -131,13 +134,18 @@ def _push_one(workspace: Workspace, store: str, *, policies: dict[str, bytes], s
 
 
 def policy_texts(workspace: Workspace) -> dict[str, bytes]:
-    """The effective text of every policy: its document merged with those it extends, as JSON (which is YAML)."""
+    """The effective text of every policy in force: its document merged with those it extends, as JSON (which is YAML).
+    One that is wrong now is told as it was when it was last right.
+    """
     folder, texts = workspace.folder / "policies", dict[str, bytes]()
     for name in policy_names(folder=folder):
         try:
             document = read_policy(name, folder=folder).document
         except PolicyInvalid:
-            continue  # not in force: no run accepts it
+            kept = kept_text(workspace.folder, name)
+            if kept is not None:
+                texts[name] = kept
+            continue  # one that never was right is not in force
         texts[name] = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True, default=str).encode() + b"\n"
     return texts
 

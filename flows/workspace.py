@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from flows import logs, work
+from flows.in_force import policy_in_force
 from flows.rows import Run
 from flows.settings import (
     NOT_THE_ADAPTERS,
@@ -87,7 +88,7 @@ class Workspace:
     @cached_property
     def judge(self) -> Judge:
         """How versions stand by the policies and stores, as they were when this was first asked."""
-        return judge_of(self.policy, self.store_facts())
+        return judge_of(partial(policy_in_force, self), self.store_facts())
 
     def _refuse_lost(self) -> None:
         """A new catalog is made for new stores only; a store on a disk is looked into, others are asked by runs."""

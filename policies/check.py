@@ -118,7 +118,7 @@ def _waivers(policy: Policy, sources: Sources) -> Iterator[Finding]:
             else:
                 message = say("`{field}` cannot be waived.", field=field)
             expected = " | ".join(sorted(WAIVABLE))
-            yield wrong("policy-not-waivable", message, _place(sources, *path), expected=expected, seen=waiver.code)
+            yield wrong("policy-not-waivable", message, place_of(sources, *path), expected=expected, seen=waiver.code)
 
 
 def _bag_info(policy: Policy, sources: Sources) -> Iterator[Finding]:
@@ -127,7 +127,7 @@ def _bag_info(policy: Policy, sources: Sources) -> Iterator[Finding]:
         if label.lower() in WRITERS_LABELS | POLICYS_LABELS:
             path: FieldPath = ("packaging", "bag_info", label)
             message = say("`{field}`: Vankho writes this element itself.", field=field_name(path))
-            yield wrong("policy-label-taken", message, _place(sources, *path), expected="-", seen=label)
+            yield wrong("policy-label-taken", message, place_of(sources, *path), expected="-", seen=label)
 
 
 def _replication(policy: Policy, sources: Sources) -> Iterator[Finding]:
@@ -169,7 +169,7 @@ def _replication(policy: Policy, sources: Sources) -> Iterator[Finding]:
             seen=part.separation.least,
         )
     if part.lag_target <= timedelta(0):
-        yield _no_time(_place(sources, "replication", "lag_target"), field="replication.lag_target")
+        yield _no_time(place_of(sources, "replication", "lag_target"), field="replication.lag_target")
 
 
 def _audit(policy: Policy, sources: Sources) -> Iterator[Finding]:
@@ -182,18 +182,18 @@ def _audit(policy: Policy, sources: Sources) -> Iterator[Finding]:
             path: FieldPath = ("audit", *base, grade.value)
             field = field_name(path)
             if plan.interval <= timedelta(0):
-                yield _no_time(_place(sources, *path, "interval"), field=f"{field}.interval")
+                yield _no_time(place_of(sources, *path, "interval"), field=f"{field}.interval")
             elif plan.grace > plan.interval:
                 message = say(
                     "`{field}` has a grace longer than its interval; an overdue copy would be told late.", field=field
                 )
-                yield doubtful("policy-long-grace", message, _place(sources, *path, "grace"))
+                yield doubtful("policy-long-grace", message, place_of(sources, *path, "grace"))
             if plan.window is not None and plan.window.start == plan.window.end:
                 message = say("`{field}.window` begins and ends at the same minute.", field=field)
                 yield wrong(
                     "policy-empty-window",
                     message,
-                    _place(sources, *path, "window"),
+                    place_of(sources, *path, "window"),
                     expected='{from: "22:00", to: "05:00"}',
                 )
         if not any(_strong_enough(grade, policy.replication.proof) for grade in plans):
@@ -202,7 +202,7 @@ def _audit(policy: Policy, sources: Sources) -> Iterator[Finding]:
                 "(`replication.proof`): they are proved once and never again.",
                 field=field_name(("audit", *base)),
             )
-            source = _place(sources, "audit", *base, policy.replication.proof.value)
+            source = place_of(sources, "audit", *base, policy.replication.proof.value)
             yield doubtful("policy-never-proved-again", message, source)
     named = policy.replication.stores
     for store in audit.stores:
@@ -210,7 +210,7 @@ def _audit(policy: Policy, sources: Sources) -> Iterator[Finding]:
             message = say(
                 "`audit.stores` speaks of `{store}`, which `replication.stores` does not name.", store=store
             )
-            yield doubtful("policy-store-without-copies", message, _place(sources, "audit", "stores", store))
+            yield doubtful("policy-store-without-copies", message, place_of(sources, "audit", "stores", store))
 
 
 def _strong_enough(grade: Grade, proof: Grade) -> bool:
@@ -221,7 +221,7 @@ def _schedule(policy: Policy, sources: Sources) -> Iterator[Finding]:
     schedule = policy.schedule
     if not is_time_zone(schedule.time_zone):
         message = say("`schedule.time_zone` is not a time zone that this computer knows.")
-        source = _place(sources, "schedule", "time_zone")
+        source = place_of(sources, "schedule", "time_zone")
         yield wrong("policy-time-zone", message, source, expected="Asia/Ho_Chi_Minh", seen=schedule.time_zone)
     for flow, line in (
         ("audit", schedule.audit),
@@ -239,7 +239,7 @@ def _schedule(policy: Policy, sources: Sources) -> Iterator[Finding]:
         else:
             message = say("`{field}` is not a cron line: its field {number} is wrong.", field=field, number=mistake)
         yield wrong(
-            "policy-cron", message, _place(sources, "schedule", flow), expected="0 1 * * * | never", seen=line
+            "policy-cron", message, place_of(sources, "schedule", flow), expected="0 1 * * * | never", seen=line
         )
 
 
@@ -251,11 +251,11 @@ def _no_time(source: Source, *, field: str) -> Finding:
 
 def _written_last(sources: Sources, *fields: str) -> Source:
     """Of fields that contradict each other, the one outside the built-in policies: there it can be mended."""
-    places = [_place(sources, "replication", *field.split(".")) for field in fields]
+    places = [place_of(sources, "replication", *field.split(".")) for field in fields]
     return next((place for place in places if not place.file.startswith("built-in/")), places[0])
 
 
-def _place(sources: Sources, *steps: str | int) -> Source:
+def place_of(sources: Sources, *steps: str | int) -> Source:
     """The place of a field, or of what holds it when it was left out."""
     path: FieldPath = steps
     while path and path not in sources:

@@ -4,15 +4,17 @@ numbers, for a policy that cannot be kept is still a policy, and people may want
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from policies.hours import DAY, running, runs
+from policies.check import place_of
+from policies.hours import DAY, running, runs, zone_of
 from policies.model import AuditPlan, Policy
 from policies.plan import Prices, Use, Why, budget_limits, expected, larger, time_limits
-from policies.problems import Source, doubtful
+from policies.problems import FieldPath, Source, doubtful, field_name
 from preservation.facts import Grade
 from preservation.findings import Finding
 from wording import Message, say
@@ -34,10 +36,44 @@ class Holdings:
 
 def longest_gap(line: str, zone: ZoneInfo) -> timedelta | None:
     """The longest time between two runs of a cron line; None when it never runs."""
-    gap, last = None, None
-    for each in runs(line, after=_SINCE, until=_UNTIL, zone=zone):
-        gap, last = max(gap or timedelta(0), each - last if last else each - _SINCE), each
-    return gap
+    for until in (_SINCE + 70 * DAY, _UNTIL):  # most lines run often, and two years of them take a while
+        found = list(runs(line, after=_SINCE, until=until, zone=zone))
+        if len(found) > 2:
+            break
+    return max((later - earlier for earlier, later in pairwise([_SINCE, *found])), default=None) if found else None
+
+
+def of_schedule(policy: Policy, sources: Mapping[FieldPath, Source]) -> list[Finding]:
+    """Plans that no run can keep, whatever there is to read: runs come too seldom, or while the window is shut."""
+    line, zone = policy.schedule.audit, zone_of(policy.schedule)
+    if line is None:
+        return []
+    gap = longest_gap(line, zone)
+    if gap is None:
+        message = say("`schedule.audit` never runs: there is no such day.")
+        return [doubtful("policy-never-runs", message, place_of(sources, "schedule", "audit"), expected="0 1 * * *")]
+    found = []
+    audit = policy.audit
+    for base, plans in (("defaults",), audit.defaults), *((("stores", s), audit.stores[s]) for s in audit.stores):
+        for grade, plan in plans.items():
+            path = ("audit", *base, grade.value)
+            if gap > plan.interval:
+                message = say(
+                    "`{field}` asks for a proof every {interval} days, and `schedule.audit` lets up to {gap} days pass "
+                    "between two runs.",
+                    field=field_name(path),
+                    interval=f"{plan.interval / DAY:.1f}",
+                    gap=f"{gap / DAY:.1f}",
+                )
+                found.append(doubtful("policy-cannot-be-kept", message, place_of(sources, *path, "interval")))
+            if misses_window(line, plan, zone):
+                message = say(
+                    "No run of `schedule.audit` ({line}) starts within `{field}.window`, so nothing is ever read.",
+                    line=line,
+                    field=field_name(path),
+                )
+                found.append(doubtful("policy-cannot-be-kept", message, place_of(sources, *path, "window")))
+    return found
 
 
 def misses_window(line: str, plan: AuditPlan, zone: ZoneInfo) -> bool:

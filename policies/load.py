@@ -75,10 +75,13 @@ def policy_names(*, folder: Path | None = None) -> list[str]:
 
 def check_file(path: Path) -> tuple[Finding, ...]:
     """Everything wrong or doubtful about one policy file; empty when it is sound. Never raises for its content."""
+    from policies.feasible import of_schedule  # late: whoever only uses a policy does not look two years ahead
+
     try:
-        return read_file(path).findings
+        loaded = read_file(path)
     except PolicyInvalid as error:
         return error.findings
+    return (*loaded.findings, *of_schedule(loaded.policy, loaded.sources))
 
 
 def _read(path: Path, *, name: str, folder: Path | None) -> Loaded:

@@ -14,7 +14,8 @@ from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
 from apps.cli.planning import simulate
 from flows.outcomes import Verdict
-from preservation.findings import Severity
+from preservation.errors import PolicyError, UsageError
+from preservation.findings import Finding, Severity
 from wording import say
 from wording.translate import translate
 
@@ -46,7 +47,7 @@ def policy_check(
     lines: list[Line] = []
     wrong = False
     for file in files:
-        findings = check_file(file)
+        findings = (*check_file(file), *_against_holdings(session, file))
         bad = any(finding.severity is Severity.ERROR for finding in findings)
         wrong = wrong or bad
         lines.append(say("{file}: not valid", file=file) if bad else say("{file}: valid", file=file))
@@ -54,6 +55,22 @@ def policy_check(
         findings_json = shapes.findings_json(findings, session.language)
         data.append({"file": str(file), "valid": not bad, "findings": findings_json})
     return Answer(data, lines, Verdict.USAGE if wrong else Verdict.WELL)
+
+
+def _against_holdings(session: Session, file: Path) -> list[Finding]:
+    """What keeps the policy from being kept with the AIPs that there are; nothing where there is no workspace."""
+    from policies.load import load_file
+
+    try:
+        policy, folder = load_file(file), session.folder
+    except (PolicyError, UsageError):  # told by the check itself; or no workspace
+        return []
+    if not (folder / "vankho.toml").is_file():
+        return []
+    from flows.look_ahead import findings_of
+
+    with session.open() as workspace:
+        return findings_of(workspace, policy, replaces=policy.name)
 
 
 def policy_explain(
