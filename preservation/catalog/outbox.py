@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import and_, func, insert, select, update
 
 from preservation.catalog.opening import Database
 from preservation.catalog.working import notices
@@ -77,9 +77,13 @@ def put(
 
 
 def due(database: Database, now: datetime, *, limit: int) -> list[Notice]:
-    """What is to be sent now, the oldest first. A time far in the future was set by a wrong clock, and is now."""
-    late = or_(notices.c.next_try_at <= now, notices.c.next_try_at > now + LONGEST_WAIT)
-    query = select(notices).where(notices.c.sent_at.is_(None), late).order_by(notices.c.number).limit(limit)
+    """What is to be sent now, the oldest first. A channel that failed is left alone until its next try is due. A time
+    far in the future was set by a wrong clock, and is now.
+    """
+    waits = notices.c.sent_at.is_(None)
+    later = and_(waits, notices.c.next_try_at > now, notices.c.next_try_at <= now + LONGEST_WAIT)
+    resting = select(notices.c.channel).where(later)
+    query = select(notices).where(waits, notices.c.channel.not_in(resting)).order_by(notices.c.number).limit(limit)
     with database.reading() as connection:
         return [Notice(**row._asdict()) for row in connection.execute(query)]
 
