@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import random
 import statistics
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 from fido.fido import Fido
 from fido.versions import get_local_versions
 
+from preservation.formats.edges import edges_of
 from preservation.formats.engine import Engine
 from preservation.formats.limits import Limits
 from preservation.formats.pronom.releases import fido_release
@@ -57,7 +59,8 @@ def _ours() -> Identify:
 
     def identify(file: Path) -> object:
         with file.open("rb") as opened:
-            return engine.identify(opened, file.name)
+            head, tail = edges_of(opened.fileno(), os.fstat(opened.fileno()).st_size)
+            return engine.identify(head, tail, file.name, lambda: opened)
 
     return identify
 

@@ -1,10 +1,18 @@
-"""The two ends of a file, kept while its bytes stream by, so that its format can be told without reading it again."""
+"""The two ends of a file: read where it lies, or kept while its bytes stream by, so that it is not read again.
+
+Identification looks at nothing else of a file, whatever its size; only containers are opened whole.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-WINDOW = 128 << 10  # bytes; FIDO looks at as many at the beginning and at the end
+from preservation.formats.pronom.facts import WINDOW
+
+
+class BecameShorter(Exception):
+    """The file became shorter while it was read."""
 
 
 class Edges:
@@ -42,3 +50,22 @@ class Seen:
     size: int
     head: bytes
     tail: bytes
+
+
+def edges_of(descriptor: int, size: int) -> tuple[bytes, bytes]:
+    """The first and the last 128 KiB of the open file of so many bytes; of a small one the same twice.
+
+    Raises BecameShorter, OSError.
+    """
+    head = _exactly(descriptor, min(size, WINDOW), 0)
+    return head, head if size <= WINDOW else _exactly(descriptor, WINDOW, size - WINDOW)
+
+
+def _exactly(descriptor: int, wanted: int, place: int) -> bytes:
+    data = os.pread(descriptor, wanted, place)
+    while len(data) < wanted:  # a network disk may give less than was asked for; the end of the file gives nothing
+        more = os.pread(descriptor, wanted - len(data), place + len(data))
+        if not more:
+            raise BecameShorter
+        data += more
+    return data

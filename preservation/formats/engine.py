@@ -1,20 +1,22 @@
-"""What one open file is, by the signatures of a PRONOM release. Loaded only inside the worker process.
+"""What a file is, by the signatures of a PRONOM release. Loaded only inside the worker process.
 
 Byte signatures first, container signatures on top of them, the extension when neither knows, the XML namespace last.
-Reads the file's first and last 128 KiB, and of a container what its signatures ask for, up to a bound.
+Looks at the file's first and last 128 KiB, and of a container at what its signatures ask for, up to a bound.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import IO, Any
 
 from preservation.facts import Basis, FormatFact
 from preservation.formats.limits import Limits
-from preservation.formats.namespaces import sniff
-from preservation.formats.pronom.containers import Containers, ContainerUnreadable, LimitReached
-from preservation.formats.pronom.facts import WINDOW, Format, Release
+from preservation.formats.namespaces import XmlRoot, sniff
+from preservation.formats.pronom.containers import Containers, ContainerUnreadable
+from preservation.formats.pronom.facts import Format, Release
 from preservation.formats.pronom.matcher import Matcher, without_inferior
 
 XML_PUID = "fmt/101"
@@ -30,50 +32,61 @@ class Engine:
         self.signatures = release.label
         self._matcher = Matcher(release)
         self._containers = Containers(release, most=limits.member)
+        self._formats = {known.puid: known for known in release.formats}
         self._by_extension: dict[str, Matches] = {}
         for known in release.formats:
             for extension in dict.fromkeys(known.extensions):
                 self._by_extension.setdefault(extension, []).append((known, "External"))
-        self._xml = next((known for known in release.formats if known.puid == XML_PUID), None)
         self._listed = {known.puid: {each.lower() for each in known.extensions} for known in release.formats}
+        self._answer = lru_cache(maxsize=4096)(self._work_out)  # few answers differ: a book's pages are all alike
 
-    def identify(self, file: IO[bytes], name: str) -> FormatFact:
-        """What the open regular file is; `name` serves for its extension only.
+    def identify(self, head: bytes, tail: bytes, name: str, whole: Callable[[], IO[bytes]]) -> FormatFact:
+        """What the regular file is that begins and ends with these bytes (all of it where it has no more than a
+        window); `name` serves for its extension only, and `whole` opens it when it proves to be a container.
 
         Raises LimitReached, and MemoryError when the process has no more.
         """
-        size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            return self._fact(Basis.EMPTY)
-        head, tail = windows(file, size)
-        by_bytes = self._matcher.match(head, tail)
-        by_parts, note = self._match_parts(file, by_bytes)
         extension = os.path.splitext(name)[1].lower().lstrip(".")  # noqa: PTH122 - FIDO's own rule
-        if matches := by_parts or by_bytes:
-            fact = self._choose(matches, Basis.CONTAINER if by_parts else Basis.SIGNATURE, extension, note)
-        else:
-            by_name = without_inferior(self._by_extension.get(extension, []))
-            fact = self._choose(by_name, Basis.EXTENSION, extension, note)
-        return self._with_namespace(fact, head, extension)
+        if not head:
+            return self._answer(Basis.EMPTY, (), extension)
+        matches = self._matcher.match(head, tail)
+        basis, note = Basis.SIGNATURE if matches else Basis.EXTENSION, None
+        if kind := self._containers.kind_of(matches):
+            try:
+                with whole() as file:
+                    by_parts = self._containers.match(file, kind)
+                basis, matches = (Basis.CONTAINER, by_parts) if by_parts else (basis, matches)
+            except ContainerUnreadable as error:
+                note = f"the container could not be read: {error}"[:300]
+        return self._answer(basis, tuple([known.puid for known, _ in matches]), extension, note, sniff(head))
 
-    def _match_parts(self, file: IO[bytes], by_bytes: Matches) -> tuple[Matches, str | None]:
-        """Container signatures that match, and a note when the container could not be read."""
-        kind = self._containers.kind_of(by_bytes)
-        if kind is None:
-            return [], None
-        try:
-            return self._containers.match(file, kind), None
-        except ContainerUnreadable as error:
-            return [], f"the container could not be read: {error}"[:300]
+    def _work_out(
+        self,
+        basis: Basis,
+        puids: Sequence[str],
+        extension: str,
+        note: str | None = None,
+        root: XmlRoot | None = None,
+    ) -> FormatFact:
+        """The answer that follows from what matched. A known root element proves XML even where PRONOM's signature,
+        which wants an XML declaration, does not match.
+        """
+        if root is not None and basis is Basis.EXTENSION and XML_PUID in self._formats:
+            basis, puids = Basis.SIGNATURE, (XML_PUID,)
+        elif basis is Basis.EXTENSION:
+            puids = [known.puid for known, _ in without_inferior(self._by_extension.get(extension, []))]
+        fact = self._choose(list(dict.fromkeys(puids)), basis, extension, note)
+        if root is None:
+            return fact
+        return replace(fact, basis=Basis.NAMESPACE, xml_format=root.format, xml_namespace=root.namespace)
 
-    def _choose(self, matches: Matches, basis: Basis, extension: str, note: str | None) -> FormatFact:
+    def _choose(self, puids: list[str], basis: Basis, extension: str, note: str | None) -> FormatFact:
         """One answer of several equally good ones; docs/reference/formats.md gives the rules."""
-        formats = {known.puid: known for known, _ in matches}
-        if not formats:
-            return self._fact(Basis.NONE, note=note)
-        ranked = sorted(formats, key=lambda puid: (extension not in self._listed[puid], puid.startswith("fido-")))
-        chosen = formats[ranked[0]]
-        expected = set().union(*(self._listed[puid] for puid in formats))
+        if not puids:
+            return self._fact(basis if basis is Basis.EMPTY else Basis.NONE, note=note)
+        ranked = sorted(puids, key=lambda puid: (extension not in self._listed[puid], puid.startswith("fido-")))
+        chosen = self._formats[ranked[0]]
+        expected = set().union(*(self._listed[puid] for puid in puids))
         return self._fact(
             basis,
             puid=ranked[0],
@@ -87,36 +100,6 @@ class Engine:
             note=note,
         )
 
-    def _with_namespace(self, fact: FormatFact, head: bytes, extension: str) -> FormatFact:
-        """The fact with the XML format on top. A known root element proves XML even where PRONOM's signature,
-        which wants an XML declaration, does not match.
-        """
-        root = sniff(head)
-        if root is None:
-            return fact
-        if fact.basis not in (Basis.SIGNATURE, Basis.CONTAINER) and self._xml is not None:
-            fact = self._choose([(self._xml, "")], Basis.SIGNATURE, extension, fact.note)
-        return replace(fact, basis=Basis.NAMESPACE, xml_format=root.format, xml_namespace=root.namespace)
-
     def _fact(self, basis: Basis, **known: Any) -> FormatFact:  # noqa: ANN401 - the fields of FormatFact
         known = {"puid": None, "name": None, **known}
         return FormatFact(path="", basis=basis, tool=self.tool, signatures=self.signatures, **known)
-
-
-def windows(file: IO[bytes], size: int) -> tuple[bytes, bytes]:
-    """The first and the last bytes of the file. Raises LimitReached when it became shorter meanwhile."""
-    head = _exactly(file, min(size, WINDOW))
-    if size <= WINDOW:
-        return head, head
-    if size < 2 * WINDOW:  # the two overlap
-        rest = size - WINDOW
-        return head, head[rest:] + _exactly(file, rest)
-    file.seek(size - WINDOW)
-    return head, _exactly(file, WINDOW)
-
-
-def _exactly(file: IO[bytes], wanted: int) -> bytes:
-    data = file.read(wanted)
-    if len(data) < wanted:
-        raise LimitReached("the file became shorter while it was read")
-    return data

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from preservation.facts import Basis, FormatFact
+from preservation.formats.edges import BecameShorter, edges_of
 from preservation.formats.limits import Limits
 from preservation.formats.pronom.facts import SignatureFiles
 from wording.message import printable
@@ -59,9 +60,12 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
         try:
             with open_regular(path) as file:
-                fact = engine.identify(file, name)
+                head, tail = edges_of(file.fileno(), os.fstat(file.fileno()).st_size)
+                fact = engine.identify(head, tail, name, lambda: file)
         except MemoryError:
             raise
+        except BecameShorter:
+            fact = replace(unknown, note="the file became shorter while it was read")
         except LimitReached as limit:
             fact = replace(unknown, note=str(limit))
         except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer about that file

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preservation.formats.engine import windows
+from preservation.formats.edges import edges_of
 from preservation.formats.pronom.cache import cached
 from preservation.formats.pronom.containers import Containers, ContainerUnreadable
 from preservation.formats.pronom.demands import demands
@@ -61,7 +61,7 @@ def test_byte_signatures_answer_as_fido_on_every_seventh_real_file(corpora, rele
     matched = 0
     for path in files:
         with path.open("rb") as file:
-            ours, theirs, _ = both(stock, matcher, *windows(file, path.stat().st_size))
+            ours, theirs, _ = both(stock, matcher, *edges_of(file.fileno(), path.stat().st_size))
         assert ours == theirs, path
         matched += bool(ours)
     assert len(files) > 300
@@ -87,11 +87,11 @@ def test_generated_files_get_fidos_answers(release, stock):
 
 def from_patterns(signature, drawn) -> bytes:
     """Bytes with every literal that the signature demands, where it is demanded."""
-    size = 400 + max((each.low for p in signature.patterns for each in p.demands), default=0) * 2
+    size = 400 + max((each.near for p in signature.patterns for each in p.demands), default=0) * 2
     content = bytearray(drawn.randbytes(min(size, 60_000)))
     for pattern in signature.patterns:
         for each in pattern.demands:
-            start = len(content) - each.low if each.from_end else each.low
+            start = len(content) - each.near - len(each.literal) if each.from_end else each.near
             content[start : start + len(each.literal)] = each.literal
     return bytes(content)
 
@@ -124,7 +124,7 @@ def test_the_truth_of_release_118(corpora):
 
 def exact(path: Path, puid: str, matcher: Matcher, containers: Containers) -> bool:
     with path.open("rb") as file:
-        head, tail = windows(file, os.fstat(file.fileno()).st_size)
+        head, tail = edges_of(file.fileno(), os.fstat(file.fileno()).st_size)
         matches = matcher.match(head, tail)
         if kind := containers.kind_of(matches):
             with contextlib.suppress(ContainerUnreadable):
@@ -162,14 +162,18 @@ def expressions(draw):
 
 
 def stands(demand: Demand, content: bytes) -> bool:
-    places = [i for i in range(len(content)) if content.startswith(demand.literal, i)]
-    distance = (lambda i: len(content) - i) if demand.from_end else (lambda i: i)
-    return any(demand.low <= distance(i) <= demand.high for i in places)
+    """Said without slices, which is how the code says it."""
+    for at in range(len(content) - len(demand.literal) + 1):
+        end = at + len(demand.literal)
+        near, far = (len(content) - end, len(content) - at) if demand.from_end else (at, end)
+        if content.startswith(demand.literal, at) and demand.near <= near and far <= demand.far:
+            return True
+    return False
 
 
 def test_literals_are_demanded_where_they_must_stand():
-    assert demands(rb"(?s)\A.{4}AB.{0,9}C", anchored=True) == (Demand(b"AB", 4, 4, False), Demand(b"C", 6, 15, False))
-    assert demands(rb"(?s)AB.{3}\Z", anchored=False) == (Demand(b"AB", 5, 5, True),)
+    assert demands(rb"(?s)\A.{4}AB.{0,9}C", anchored=True) == (Demand(b"AB", 4, 6, False), Demand(b"C", 6, 16, False))
+    assert demands(rb"(?s)AB.{3}\Z", anchored=False) == (Demand(b"AB", 3, 5, True),)
     assert demands(rb"(?s)AB.*C", anchored=False) == (Demand(b"AB", 0, NO_END, False), Demand(b"C", 0, NO_END, False))
     assert demands(rb"(?si)AB", anchored=True) == ()
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from preservation.formats.pronom.facts import ContainerSignature, Demand, Format, Part, Pattern, Release, Signature
 
-_SHAPE = b"vankho signatures 1\n"  # changes with the shape below, and with what is worked out from the sources
+_SHAPE = b"vankho signatures 3\n"  # changes with the shape below, and with what is worked out from the sources
 
 
 def cached(sources: Iterable[Path], read: Callable[[], Release], *, folder: Path | None = None) -> Release:
@@ -98,8 +98,9 @@ def _named(known: Format) -> list[Any]:
 
 
 def _plain_pattern(pattern: Pattern) -> list[Any]:
-    wanted = [[each.literal.decode("latin-1"), each.low, each.high, each.from_end] for each in pattern.demands]
-    return [pattern.regex.decode("latin-1"), pattern.tail, pattern.anchored, pattern.reach, wanted]
+    wanted = [[each.literal.decode("latin-1"), each.near, each.far, each.from_end] for each in pattern.demands]
+    first = pattern.opening.decode("latin-1")
+    return [pattern.regex.decode("latin-1"), pattern.tail, pattern.anchored, pattern.reach, wanted, first]
 
 
 def _release(plain: Mapping[str, Any]) -> Release:
@@ -133,6 +134,6 @@ def _format(
 
 
 def _pattern(plain: list[Any]) -> Pattern:
-    regex, tail, anchored, reach, wanted = plain
-    literals = tuple(Demand(text.encode("latin-1"), low, high, end) for text, low, high, end in wanted)
-    return Pattern(regex.encode("latin-1"), tail, anchored, reach, literals)
+    regex, tail, anchored, reach, wanted, first = plain
+    literals = tuple(Demand(text.encode("latin-1"), near, far, end) for text, near, far, end in wanted)
+    return Pattern(regex.encode("latin-1"), tail, anchored, reach, literals, first.encode("latin-1"))

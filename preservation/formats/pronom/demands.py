@@ -8,32 +8,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 from preservation.formats.pronom.facts import NO_END, Demand
 
+MANY = 32  # first bytes: a pattern that may begin with more is as good as one that may begin with any
+
 _START = (codes.AT, codes.AT_BEGINNING_STRING)
 _END = (codes.AT, codes.AT_END_STRING)
+_ANY = frozenset(range(256))
 _NO_WIDTH = {codes.AT, codes.ASSERT, codes.ASSERT_NOT}
 _ONE_WIDE = {codes.ANY, codes.IN, codes.NOT_LITERAL}
 
 
 def demands(regex: bytes, *, anchored: bool) -> tuple[Demand, ...]:
-    """The literals of the expression with where they must begin. Raises re.error for what is no expression."""
+    """The literals of the expression with where they must lie. Raises re.error for what is no expression."""
     tree = parser.parse(regex)
     items = list(tree)
     if tree.state.flags & re.IGNORECASE:
         return ()
     if anchored or items[:1] == [_START]:
-        return tuple(Demand(text, low, high, False) for text, low, high in _literals(items))
+        return _demands(_literals(items), from_end=False)
     if items[-1:] == [_END]:
-        return tuple(
-            Demand(text[::-1], low + len(text), min(high + len(text), NO_END), True)
-            for text, low, high in _literals(items[::-1], backwards=True)
-        )
+        found = _literals(items[::-1], backwards=True)
+        return _demands(((text[::-1], low, high) for text, low, high in found), from_end=True)
     return tuple(Demand(text, 0, NO_END, False) for text, _, _ in _literals(items))
+
+
+def _demands(literals: Iterable[tuple[bytes, int, int]], *, from_end: bool) -> tuple[Demand, ...]:
+    return tuple(Demand(text, low, min(high + len(text), NO_END), from_end) for text, low, high in literals)
+
+
+def opening(regex: bytes) -> bytes:
+    """The bytes that what the expression matches may begin with, in order; none when it may be any."""
+    tree = parser.parse(regex)
+    firsts, empty = _first_bytes(tree)
+    return b"" if empty or tree.state.flags & re.IGNORECASE or len(firsts) > MANY else bytes(sorted(firsts))
 
 
 def reach(regex: bytes) -> int:
@@ -56,6 +69,29 @@ def says_no_more(regex: bytes) -> bool:
     else:
         return False
     return bool(items) and all(code is codes.LITERAL for code, _ in items)
+
+
+def links(regex: bytes) -> tuple[tuple[bytes, int, int], ...]:
+    """Of an expression for the end that is literals at distances and nothing else: each literal with the least and
+    the greatest distance to what follows it. None of any other expression.
+    """
+    tree = parser.parse(regex)
+    items = list(tree)
+    if items[-1:] != [_END] or not tree.state.flags & re.DOTALL or tree.state.flags & re.IGNORECASE:
+        return ()
+    chain: list[tuple[bytes, int, int]] = []
+    for item in items[:-1]:
+        code, argument = item
+        text, low, high = chain.pop() if chain else (b"", 0, 0)
+        if code is codes.LITERAL and (low, high) == (0, 0):
+            chain.append((text + bytes([argument]), 0, 0))
+        elif code is codes.LITERAL:
+            chain += [(text, low, high), (bytes([argument]), 0, 0)]
+        elif _is_gap(item) and text:
+            chain.append((text, low + argument[0], _bounded((0, high + argument[1]))[1]))
+        else:
+            return ()
+    return tuple(chain)
 
 
 def _is_gap(item: tuple[Any, Any]) -> bool:
@@ -85,6 +121,39 @@ def _literals(
         least, most = _width(code, argument)
         low, high = low + least, min(high + most, NO_END)
     return found
+
+
+def _first_bytes(items: Iterable[tuple[Any, Any]]) -> tuple[frozenset[int], bool]:
+    """The bytes that a match may begin with, and whether it may be empty."""
+    firsts: frozenset[int] = frozenset()
+    for code, argument in items:
+        mine, empty = _first_of(code, argument)
+        firsts |= mine
+        if not empty:
+            return firsts, False
+    return firsts, True
+
+
+def _first_of(code: object, argument: Any) -> tuple[frozenset[int], bool]:  # noqa: ANN401 - the parser's own shapes
+    if code in _NO_WIDTH:
+        return frozenset(), True
+    if code is codes.LITERAL:
+        return frozenset([argument]), False
+    if code is codes.IN and all(kind in (codes.LITERAL, codes.RANGE) for kind, _ in argument):
+        return frozenset(chain.from_iterable(_listed(kind, value) for kind, value in argument)), False
+    if code is codes.SUBPATTERN:
+        return _first_bytes(argument[3])
+    if code is codes.BRANCH:
+        choices = [_first_bytes(choice) for choice in argument[1]]
+        return frozenset().union(*(firsts for firsts, _ in choices)), any(empty for _, empty in choices)
+    if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
+        firsts, empty = _first_bytes(argument[2])
+        return firsts, empty or argument[0] == 0
+    return _ANY, code not in _ONE_WIDE
+
+
+def _listed(kind: object, value: Any) -> Iterable[int]:  # noqa: ANN401 - the parser's own shapes
+    return range(value[0], value[1] + 1) if kind is codes.RANGE else (value,)
 
 
 def _width(code: object, argument: Any) -> tuple[int, int]:  # noqa: ANN401 - the parser's own shapes

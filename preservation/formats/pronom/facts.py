@@ -20,15 +20,26 @@ class SignatureFiles:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A literal without which a pattern cannot match, and where its first byte must stand in the window.
+    """A literal without which a pattern cannot match, and the stretch of the window in which it must lie whole.
 
-    `low` and `high` bound the offset from the window's start, or, with `from_end`, the distance from its end back.
+    The stretch begins `near` bytes and ends `far` bytes (NO_END: with the window) from the window's start, or, with
+    `from_end`, from its end.
     """
 
     literal: bytes
-    low: int
-    high: int
+    near: int
+    far: int
     from_end: bool
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it has one place only."""
+        return self.far - self.near == len(self.literal)
+
+    @property
+    def between(self) -> tuple[int, int]:
+        """The stretch as the bounds of a slice."""
+        return (-self.far, -self.near or NO_END) if self.from_end else (self.near, self.far)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,7 @@ class Pattern:
     """One regular expression over the first bytes of a file, or over its last (`tail`).
 
     `anchored` ones begin at the window's first byte; the others may begin anywhere in it. `reach` is how many bytes
-    from the start a match can take in at most.
+    from the start a match can take in at most; `opening` the bytes that it may begin with, none when it may be any.
     """
 
     regex: bytes
@@ -44,6 +55,7 @@ class Pattern:
     anchored: bool
     reach: int
     demands: tuple[Demand, ...]
+    opening: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

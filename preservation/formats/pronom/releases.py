@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from lxml import etree
 
 from preservation.errors import PreservationError
-from preservation.formats.pronom.demands import demands, reach
+from preservation.formats.pronom.demands import demands, opening, reach
 from preservation.formats.pronom.facts import NO_END, ContainerSignature, Format, Part, Pattern, Release, Signature
 from preservation.formats.pronom.sequences import byte_sequence
 from wording import say
@@ -99,7 +99,8 @@ def _fido_pattern(element: Element) -> Pattern:
 
 
 def _pattern(regex: bytes, *, tail: bool, anchored: bool) -> Pattern:
-    return Pattern(regex, tail, anchored, reach(regex) if anchored else NO_END, demands(regex, anchored=anchored))
+    most, first = (reach(regex), opening(regex)) if anchored else (NO_END, b"")
+    return Pattern(regex, tail, anchored, most, demands(regex, anchored=anchored), first)
 
 
 def _droid_formats(root: Element) -> Iterator[Format]:
