@@ -134,7 +134,7 @@ def _push_one(workspace: Workspace, store: str, *, policies: dict[str, bytes], s
 
 
 def policy_texts(workspace: Workspace) -> dict[str, bytes]:
-    """The effective text of every policy in force: its document merged with those it extends, as JSON (which is YAML).
+    """The effective text of every policy in force: its document merged with those it extends, as JSON, which is YAML.
     One that is wrong now is told as it was when it was last right.
     """
     folder, texts = workspace.folder / "policies", dict[str, bytes]()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from flows.in_force import policy_in_force
 from flows.workspace import Workspace
 from policies.standing import Word
 from preservation.catalog.coverage import Count, Coverage, Cursor, Summary, VersionStanding
@@ -58,7 +59,7 @@ def overview(workspace: Workspace, *, late: Mapping[tuple[str, Grade], Mapping[s
     settle(workspace)
     summary = workspace.catalog.standing(workspace.clock())
     for name in summary.policies:
-        workspace.policy(name)
+        policy_in_force(workspace, name)
     return Overview(summary, late or {})
 
 

@@ -59,8 +59,8 @@ def of_schedule(policy: Policy, sources: Mapping[FieldPath, Source]) -> list[Fin
             path = ("audit", *base, grade.value)
             if gap > plan.interval:
                 message = say(
-                    "`{field}` asks for a proof every {interval} days, and `schedule.audit` lets up to {gap} days pass "
-                    "between two runs.",
+                    "`{field}` asks for a proof every {interval} days, and `schedule.audit` lets up to {gap} days "
+                    "pass between two runs.",
                     field=field_name(path),
                     interval=f"{plan.interval / DAY:.1f}",
                     gap=f"{gap / DAY:.1f}",
