@@ -157,7 +157,7 @@ def _silent(workspace: Workspace, policies: Sequence[Policy], now: datetime) -> 
 
 def last_expected(cron: str, time_zone: str, *, before: datetime) -> datetime | None:
     """The last moment at or before `before` at which the schedule asks for a run; None when there never was one."""
-    local = before.astimezone(ZoneInfo(time_zone)) + timedelta(minutes=1)
+    local = before.astimezone(ZoneInfo(time_zone)).replace(second=0, microsecond=0) + timedelta(minutes=1)
     try:
         return next(CronSim(cron, local, reverse=True)).astimezone(before.tzinfo)
     except (StopIteration, CronSimError):  # 30 February never comes
