@@ -22,21 +22,27 @@ from pathlib import Path
 from storage_adapters.errors import already_exists, not_found
 from storage_adapters.keys import UNFINISHED, check_key, check_prefix
 from storage_adapters.local_errors import explain_os_errors, no_root
-from storage_adapters.store import Capabilities, ObjectStat, Reader, Unfinished
-from storage_adapters.verifying import CHUNK, VerifyingReader
+from storage_adapters.store import Capabilities, Lanes, ObjectStat, Reader, Unfinished
+from storage_adapters.verifying import CHUNK, VerifyingReader, own_memory
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # non-blocking: a FIFO must not hang us
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FORGET = 8 << 20  # bytes read before they are forgotten
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
 
 class LocalStore:
-    """Objects as read-only files below one folder; the key is the path."""
+    """Objects as read-only files below one folder; the key is the path.
 
-    def __init__(self, name: str, root: Path) -> None:
+    `at_once` is how many files are read at the same moment: one for each core, unless told otherwise.
+    """
+
+    def __init__(self, name: str, root: Path, *, at_once: int | None = None) -> None:
         self.name = name
         self.root = root
+        reads = at_once or min(8, max(2, len(os.sched_getaffinity(0))))
+        self.lanes = Lanes(reads=reads, puts=at_once or max(reads, 4), gather=True)
 
     def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
         """See Store.put: temporary file in the same folder, fsync, link to its name, fsync the folder."""
@@ -47,12 +53,15 @@ class LocalStore:
             folder, unfinished, file = self._begin(key, name)
         try:
             with os.fdopen(file, "wb", buffering=0) as out:
-                while chunk := reader.read(CHUNK):
+                for start in range(0, size, CHUNK):
+                    piece = own_memory()[: min(CHUNK, size - start)]
+                    reader.fill(piece)
                     with self._explained(key):
-                        _write_all(out.fileno(), chunk)
+                        _write_all(out.fileno(), piece)
                 reader.finish()
                 with self._explained(key):
                     os.fsync(out.fileno())
+                    forget(out.fileno())  # so that whoever proves it reads the disk, not what we have just written
             with self._explained(key):
                 self._publish(folder, unfinished, name, key=key)
         finally:
@@ -233,18 +242,59 @@ class LocalStore:
 
 
 class _Opened:
-    """An opened object; an error of the disk while it is read is the store's."""
+    """An opened object; an error of the disk while it is read is the store's.
+
+    What nobody had in memory before is forgotten as it is read: an audit must not push out what others work with.
+    """
 
     def __init__(self, store: LocalStore, key: str, file: int) -> None:
         self._store = store
         self._key = key
         self._file = file
+        self._ours = not _in_memory(file)
+        self._read = self._forgotten = 0
 
     def read(self, size: int = -1, /) -> bytes:
+        """See Reader.read."""
         with explain_os_errors(self._store.name, self._key, root=self._store.root):
             if size >= 0:
-                return os.read(self._file, size)
+                chunk = os.read(self._file, size)
+                self._count(len(chunk))
+                return chunk
             return b"".join(iter(lambda: os.read(self._file, CHUNK), b""))
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """The same into memory that is given; how many bytes."""
+        with explain_os_errors(self._store.name, self._key, root=self._store.root):
+            count = os.readv(self._file, (buffer,))
+        self._count(count)
+        return count
+
+    def forget(self) -> None:
+        """Have what follows read from the disk, whoever has it in memory: for a second look."""
+        forget(self._file)
+
+    def _count(self, count: int) -> None:
+        self._read += count
+        if self._ours and (self._read - self._forgotten >= _FORGET or not count):
+            forget(self._file, self._read)
+            self._forgotten = self._read
+
+
+def forget(file: int, upto: int = 0) -> None:
+    """Let go of what the system keeps in memory of a file (its first bytes, or all), as far as it is on the disk."""
+    with suppress(OSError):  # a file system that keeps nothing, or cannot say
+        os.posix_fadvise(file, 0, upto, os.POSIX_FADV_DONTNEED)
+
+
+def _in_memory(file: int) -> bool:
+    """Whether the beginning of the file could be read without waiting for the disk; yes where nobody can tell."""
+    try:
+        return bool(os.preadv(file, (bytearray(1),), 0, os.RWF_NOWAIT) or True)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _stands(name: str, folder: int) -> bool:
@@ -297,8 +347,7 @@ def _locked(file: int) -> bool:
     return True
 
 
-def _write_all(file: int, chunk: bytes) -> None:
-    left = memoryview(chunk)
+def _write_all(file: int, left: memoryview) -> None:
     while left:
         left = left[os.write(file, left) :]
 

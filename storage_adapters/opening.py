@@ -23,7 +23,7 @@ def open_store(name: str, settings: StoreSettings, *, capabilities: Capabilities
         case LocalSettings():
             from storage_adapters.local import LocalStore
 
-            return LocalStore(name, settings.path)
+            return LocalStore(name, settings.path, at_once=settings.at_once)
         case S3Settings():
             from storage_adapters.s3 import S3Store
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from storage_adapters.store import Capabilities, ErasableStore, ObjectStat, Reader, Store, Unfinished
+from storage_adapters.store import Capabilities, ErasableStore, ObjectStat, Reader, Store, Unfinished, lanes_of
 
 BURST = 1.0  # seconds' worth that may go at once after a rest
 STRIDE = 0.25  # seconds' worth of bytes in one piece, so that no sleep is long
@@ -123,6 +123,7 @@ class PacedStore:
 
     def __init__(self, store: Store, pace: Pace) -> None:
         self.name = store.name
+        self.lanes = lanes_of(store)
         self._store = store
         self._pace = pace
 

@@ -32,7 +32,7 @@ from storage_adapters.s3_lean import LeanWay
 from storage_adapters.s3_pacing import keep_pace
 from storage_adapters.s3_reading import OpenedBody, length_of, said, shown, whole_sha256
 from storage_adapters.settings import S3Settings
-from storage_adapters.store import Capabilities, ObjectStat, Reader, Unfinished
+from storage_adapters.store import Capabilities, Lanes, ObjectStat, Reader, Unfinished
 from storage_adapters.verifying import VerifyingReader
 from wording import say
 from wording.secrets import keep_secret
@@ -54,6 +54,7 @@ class S3Store:
         self._bucket = settings.bucket
         self._capabilities = capabilities
         self._probing = threading.Lock()
+        self.lanes = Lanes(reads=settings.requests, puts=settings.requests)
         self._buffers = Buffers(PARTS_AT_ONCE * settings.part_size)
         with self._asking(""):
             self._client, credentials = _client(name, settings)

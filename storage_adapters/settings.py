@@ -35,6 +35,7 @@ class LocalSettings(_Placed):
 
     kind: ClassVar[str] = "local"
     path: Path
+    at_once: int | None = None  # files read or written at the same moment; None: as many as there are cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class S3Settings(_Placed):
     read_timeout: float = 60.0  # seconds without a byte
     part_size: int = 64 * MIB  # objects up to this size go in one request, held in memory; larger in parts of it
     page_size: int = 1000  # objects in one page of a list
+    requests: int = 16  # at once, for objects; large ones share the memory of four parts
 
     def __post_init__(self) -> None:
         if self.part_size < 8 * MIB:

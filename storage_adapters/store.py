@@ -68,6 +68,21 @@ class Unfinished:
     started: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """How much of a store's work is best done at once. A store may say so in an attribute `lanes`."""
+
+    reads: int = 4  # objects that are read at the same moment
+    puts: int = 4
+    gather: bool = False  # many small objects are handed to a thread together, for each costs less than handing over
+
+
+def lanes_of(store: Store) -> Lanes:
+    """What the store says of itself, or what does for all."""
+    lanes = getattr(store, "lanes", None)
+    return lanes if isinstance(lanes, Lanes) else Lanes()
+
+
 class Store(Protocol):
     """One place where objects are kept."""
 

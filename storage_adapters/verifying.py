@@ -7,12 +7,23 @@ Does not own the source: reads forward only, never closes or rewinds it, lets it
 from __future__ import annotations
 
 import hashlib
+import threading
 
 from storage_adapters.errors import ObjectDamaged, place
 from storage_adapters.store import Reader
 from wording import Message, say
 
 CHUNK = 1 << 20
+_OWN = threading.local()
+
+
+def own_memory() -> memoryview:
+    """CHUNK bytes of memory that this thread uses again and again, for what is gone before anybody asks for more."""
+    try:
+        return _OWN.memory  # type: ignore[no-any-return]
+    except AttributeError:
+        _OWN.memory = memoryview(bytearray(CHUNK))
+        return _OWN.memory  # type: ignore[no-any-return]
 
 
 class VerifyingReader:

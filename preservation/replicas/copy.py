@@ -16,11 +16,10 @@ from preservation.progress import Progress
 from preservation.replicas.layout import leave_readme, object_key, replica_prefix
 from preservation.replicas.pairing import in_order, pair
 from storage_adapters.errors import ObjectExists
-from storage_adapters.store import ObjectStat, Reader, Store
+from storage_adapters.store import ObjectStat, Reader, Store, lanes_of
 from wording import say
 
 COMMIT_MARK = "bagit.txt"
-COPYING_THREADS = 4
 
 # Opens one file of the bag by its path in the bag: from the workspace, or from another store.
 OpenSource = Callable[[str], AbstractContextManager[Reader]]
@@ -89,7 +88,9 @@ def copy_replica(
 
     sizes = 0
     count = 0
-    for size in in_order(put, missing_but_the_mark(), threads=COPYING_THREADS):
+    lanes = lanes_of(store)
+    gathered = (lambda fact: fact.size) if lanes.gather else None
+    for size in in_order(put, missing_but_the_mark(), threads=lanes.puts, size=gathered):
         sizes, count = sizes + size, count + 1
     if mark is not None:
         sizes, count = sizes + put(mark), count + 1

@@ -7,6 +7,7 @@ at is unreadable. The expected digest comes from the catalog alone, never from t
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 
 from preservation.facts import Grade, ObjectFact
@@ -16,6 +17,8 @@ from storage_adapters.errors import ObjectNotFound, StorageError, StorageUnavail
 from storage_adapters.store import ObjectStat, Reader, Store
 
 CHUNK = 1 << 20
+GLIMPSE = 512 << 10  # bytes read at once where memory can be given: they are hashed while the processor has them near
+_OWN = threading.local()  # each thread's
 FULL_READS = 3  # tries at two full reads that agree
 
 
@@ -71,7 +74,7 @@ def _by_bytes(fact: ObjectFact, store: Store, key: str) -> ObjectReport:
     cut_off = read = 0
     for _ in range(FULL_READS):
         try:
-            seen, size = digest_of(store, key)
+            seen, size = digest_of(store, key, afresh=bool(wrong))
         except StorageUnavailable:
             cut_off += 1
             if cut_off == FULL_READS - 1:
@@ -93,14 +96,33 @@ _CHECKS: dict[Grade, Check] = {
 }
 
 
-def digest_of(store: Store, key: str) -> tuple[str, int]:
-    """(SHA-256, bytes) of an object, by reading all of it. Raises StorageError."""
+def digest_of(store: Store, key: str, *, afresh: bool = False) -> tuple[str, int]:
+    """(SHA-256, bytes) of an object, by reading all of it. Raises StorageError.
+
+    `afresh` asks a store that keeps in memory what was read lately to read its disk.
+    """
     hasher, size = hashlib.sha256(), 0
     with store.open(key) as reader:
-        for chunk in chunks(reader):
+        if afresh and (forget := getattr(reader, "forget", None)):
+            forget()
+        for chunk in _glimpses(reader):
             hasher.update(chunk)
             size += len(chunk)
     return hasher.hexdigest(), size
+
+
+def _glimpses(reader: Reader) -> Iterator[bytes | memoryview]:
+    """The bytes of a reader in pieces, each good only until the next is asked for: it is the same memory."""
+    into = getattr(reader, "readinto", None)
+    if into is None:
+        yield from chunks(reader)
+        return
+    try:
+        view: memoryview = _OWN.view
+    except AttributeError:
+        view = _OWN.view = memoryview(bytearray(GLIMPSE))
+    while count := into(view):
+        yield view[:count]
 
 
 def chunks(reader: Reader) -> Iterator[bytes]:

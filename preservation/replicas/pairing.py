@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,9 @@ from typing import TypeVar
 
 from preservation.facts import ObjectFact
 from storage_adapters.store import ObjectStat
+
+TOGETHER = 32  # small items
+SMALL = 1 << 20  # bytes
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -37,20 +41,61 @@ def pair(
             fact, stat = next(left, None), next(right, None)
 
 
-def in_order(work: Callable[[Item], Answer], items: Iterable[Item], *, threads: int) -> Iterator[Answer]:
+def in_order(
+    work: Callable[[Item], Answer],
+    items: Iterable[Item],
+    *,
+    threads: int,
+    size: Callable[[Item], int] | None = None,
+) -> Iterator[Answer]:
     """The answers in the order of the items, at most a few items ahead of the reader; the first error is raised.
 
+    With `size` (bytes of an item) small items go to a thread together, at most TOGETHER of them or SMALL bytes.
     What was begun when an error or an interruption comes is finished and thrown away; nothing more is begun.
     """
+    stopped = threading.Event()
+
+    def several(batch: list[Item]) -> tuple[list[Answer], BaseException | None]:
+        answers: list[Answer] = []
+        for item in batch:
+            if stopped.is_set():
+                break
+            try:
+                answers.append(work(item))
+            except BaseException as error:  # noqa: BLE001 - raised where its item stands, after the answers before
+                return answers, error
+        return answers, None
+
     with ThreadPoolExecutor(threads) as pool:
-        begun: deque[Future[Answer]] = deque()
+        begun: deque[Future[tuple[list[Answer], BaseException | None]]] = deque()
         try:
-            for item in items:
-                begun.append(pool.submit(work, item))
+            for batch in _batches(items, size):
+                begun.append(pool.submit(several, batch))
                 if len(begun) >= threads * 4:
-                    yield begun.popleft().result()
+                    yield from _answered(begun.popleft())
             while begun:
-                yield begun.popleft().result()
+                yield from _answered(begun.popleft())
         finally:
+            stopped.set()
             for future in begun:
                 future.cancel()
+
+
+def _answered(future: Future[tuple[list[Answer], BaseException | None]]) -> Iterator[Answer]:
+    answers, error = future.result()
+    yield from answers
+    if error is not None:
+        raise error
+
+
+def _batches(items: Iterable[Item], size: Callable[[Item], int] | None) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    weight = 0
+    for item in items:
+        batch.append(item)
+        weight += SMALL if size is None else size(item)
+        if weight >= SMALL or len(batch) >= TOGETHER:
+            yield batch
+            batch, weight = [], 0
+    if batch:
+        yield batch

@@ -20,11 +20,10 @@ from preservation.replicas.layout import README_KEY, replica_prefix
 from preservation.replicas.pairing import in_order, pair
 from preservation.replicas.report import NO_CHECKSUM, ObjectReport, ReplicaReport
 from storage_adapters.errors import ObjectNotFound, StorageError, StorageUnavailable
-from storage_adapters.store import ObjectStat, Store
+from storage_adapters.store import ObjectStat, Store, lanes_of
 
 __all__ = ["NO_CHECKSUM", "ObjectReport", "ReplicaReport", "answers", "chunks", "digest_of", "verify_replica"]
 
-READING_THREADS = 4
 UNREADABLE_IN_A_ROW = 5  # after so many the store is asked whether it is there at all
 FINDINGS_KEPT = 1000  # findings in one report; the counts stay exact
 
@@ -58,7 +57,8 @@ def verify_replica(
 
     pairs = pair(objects, _listed(store, prefix, seen), prefix=prefix)
     standing = (each for each in pairs if each[0] is not None or not _is_gone(each[1], store))
-    for answer in in_order(one, standing, threads=READING_THREADS):
+    lanes = lanes_of(store)
+    for answer in in_order(one, standing, threads=lanes.reads, size=_bytes if lanes.gather else None):
         seen.add(answer)
         progress.advance(answer.fact.size if answer.fact else 0)
         if seen.in_the_dark() and not gone.is_set() and not answers(store):
@@ -66,6 +66,10 @@ def verify_replica(
                 raise reports.store_away(store, answer.path)
             gone.set()
     return seen.told(store, identifier=identifier, version=version, grade=grade)
+
+
+def _bytes(item: tuple[ObjectFact | None, ObjectStat | None]) -> int:
+    return next((each.size for each in item if each is not None), 0)
 
 
 def _listed(store: Store, prefix: str, seen: _Seen) -> Iterator[ObjectStat]:

@@ -27,7 +27,7 @@ from preservation.replicas.verify import (
 from storage_adapters.errors import ObjectNotFound, StorageDenied, StorageError, StorageUnavailable
 from storage_adapters.memory import MemoryStore
 from storage_adapters.store import ObjectStat
-from tests.replicas.places import FILES, PAGE, Aip, Cut, Through, in_memory, sha256
+from tests.replicas.places import FILES, PAGE, Aip, Through, cut_reader, in_memory, sha256
 from wording import say
 
 FACT = Aip().fact(PAGE)
@@ -413,7 +413,7 @@ def test_a_reading_that_was_cut_off_twice_raises_and_is_told_by_its_reason():
         def open(self, key: str):
             opened = super().open(key)
             if key == aip.key(PAGE):
-                opened.read = Cut().read
+                return cut_reader()
             return opened
 
     far = CutTwice(place.store)

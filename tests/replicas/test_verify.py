@@ -11,7 +11,19 @@ from preservation.facts import Grade, ObjectOutcome, Outcome
 from preservation.replicas.verify import ReplicaReport
 from storage_adapters.errors import StorageDenied, StorageUnavailable, not_found
 from storage_adapters.store import ObjectStat
-from tests.replicas.places import FILES, NFC, NFD, OTHER_PAGE, PAGE, Aip, Cut, Place, Through, in_memory, sha256
+from tests.replicas.places import (
+    FILES,
+    NFC,
+    NFD,
+    OTHER_PAGE,
+    PAGE,
+    Aip,
+    Place,
+    Through,
+    cut_reader,
+    in_memory,
+    sha256,
+)
 from wording import say
 
 ALL = len(FILES)
@@ -256,8 +268,7 @@ class CutOff(Through):
         opened = super().open(key)
         if not self.breaks(key, self.opened[key]):
             return opened
-        opened.read = Cut().read  # type: ignore[method-assign]
-        return opened
+        return cut_reader()
 
 
 @pytest.mark.parametrize(
