@@ -67,10 +67,11 @@ def duel(
     amount: float,
     unit: str,
     target: float | None = None,
+    against: str | None = None,
     state: str = "warm",
     notes: tuple[str, ...] = (),
 ) -> Result:
-    """Every side once a round, in turn; ours (the first) against the fastest of the others."""
+    """Every side once a round, in turn; ours (the first) against the fastest of the others, or the one named."""
     took: dict[str, tuple[list[float], list[float]]] = {side.name: ([], []) for side in sides}
     for _ in range(rounds):
         proofs: dict[str, object] = {}
@@ -85,19 +86,26 @@ def duel(
     amounts = {side.name: side.amount or amount for side in sides}
     if len(sides) == 1:
         return Result(title, unit, state, amounts, figures, notes=notes)
-    ours, theirs = sides[0].name, _fastest(figures, amounts, sides[1:])
-    ratios = [
-        (other / amounts[theirs]) / (own / amounts[ours])
-        for own, other in zip(figures[ours].wall, figures[theirs].wall, strict=True)
-    ]
-    ratio = statistics.median(ratios)
-    cpu = (statistics.median(figures[theirs].cpu) / amounts[theirs]) / (
-        statistics.median(figures[ours].cpu) / amounts[ours]
-    )
-    seen = f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times {theirs}; by processor time {cpu:.2f}"
-    wanted = f"at least {target:g} times" if target is not None else ""
-    reached = None if target is None else ratio >= target
+    theirs = against or _fastest(figures, amounts, sides[1:])
+    ratios, seen = _ratios(figures, amounts, sides[0].name, theirs)
+    if against:
+        rest = (_ratios(figures, amounts, sides[0].name, side.name)[1] for side in sides[1:] if side.name != against)
+        seen = "; ".join((seen, *rest))
+    wanted = f"at least {target:g} times {against or ''}".rstrip() if target is not None else ""
+    reached = None if target is None else statistics.median(ratios) >= target
     return Result(title, unit, state, amounts, figures, wanted, seen, reached, notes)
+
+
+def _ratios(
+    figures: Mapping[str, Took], amounts: Mapping[str, float], ours: str, theirs: str
+) -> tuple[list[float], str]:
+    """How many times faster ours was in each round, and that in words."""
+    own, other = figures[ours], figures[theirs]
+    scale = amounts[ours] / amounts[theirs]
+    ratios = [scale * theirs_took / ours_took for ours_took, theirs_took in zip(own.wall, other.wall, strict=True)]
+    processors = scale * statistics.median(other.cpu) / max(statistics.median(own.cpu), 1e-9)
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    return ratios, f"{statistics.median(ratios):.2f} ({spread}) times {theirs}, by processor time {processors:.2f}"
 
 
 def _fastest(figures: Mapping[str, Took], amounts: Mapping[str, float], sides: Sequence[Side]) -> str:
@@ -123,7 +131,11 @@ def _processors() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def run(*commands: Sequence[str | Path], env: Mapping[str, str] | None = None, codes: tuple[int, ...] = (0,)) -> str:
+def run(
+    *commands: Sequence[object],
+    env: Mapping[str, str] | None = None,
+    codes: tuple[int, ...] = (0,),
+) -> str:
     """Run commands side by side to their ends; their outputs. RuntimeError when one ends with none of `codes`."""
     begun = [
         subprocess.Popen(
