@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-REVISION = "0004"  # of the newest migration: what this release reads and writes
+REVISION = "0005"  # of the newest migration: what this release reads and writes
 VERSION_TABLE = "vankho_schema"  # not Alembic's default, so that Prefect's database is never taken for ours
 
 metadata = MetaData(
@@ -122,7 +122,7 @@ formats = Table(  # each distinct answer of an identifier once; objects point to
     Column("xml_namespace", Word),
 )
 
-objects = Table(
+objects = Table(  # by far the largest; on PostgreSQL without the two foreign keys, see migration 0005
     "objects",
     metadata,
     Column("version_id", Number, ForeignKey("versions.id"), nullable=False),

@@ -21,7 +21,7 @@ from policies.standing import Word, due, standing
 from preservation.catalog import Catalog, open_catalog
 from preservation.catalog.judging import Judge
 from preservation.catalog.recount import Recount
-from preservation.catalog.schema import tallies, versions
+from preservation.catalog.schema import REVISION, tallies, versions
 from preservation.catalog.standings import Counts, count, kept_rows
 from preservation.errors import PolicyError
 from preservation.facts import AIPVersion, Evidence, Grade, Outcome, Replica
@@ -243,7 +243,7 @@ def test_a_catalog_without_these_tables_gets_them(catalog: Catalog) -> None:
         config.attributes["connection"] = connection
         command.downgrade(config, "0001")
     with catalog._database.writing() as connection:
-        migrate(connection, "0002")
+        migrate(connection, REVISION)
     assert tallied(catalog) == before == recounted(catalog)
     catalog._judge = judge(RULES[0])
     settle(catalog, NOW)
