@@ -30,8 +30,8 @@ from policies.judging import judge_of
 from policies.load import load_policy
 from policies.replication import StoreFacts
 from preservation.catalog import Catalog, open_catalog
-from preservation.catalog.coverage import PAGE, Cursor
 from preservation.catalog.judging import Judge
+from preservation.catalog.listing import PAGE, Cursor
 from preservation.facts import Grade
 from tests.servers.postgres import programs, running
 
@@ -237,8 +237,9 @@ def generate(address: str, base: Path, *, aips: int, judge: Judge) -> Expected:
 
 def _fill_sqlite(file: str, rows: Iterator[dict[str, list[tuple[object, ...]]]]) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=OFF")  # who is interrupted here begins anew
         connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-400000")
+        connection.execute("PRAGMA cache_size=-200000")
         connection.execute("BEGIN")
         indexes = connection.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
@@ -253,7 +254,6 @@ def _fill_sqlite(file: str, rows: Iterator[dict[str, list[tuple[object, ...]]]])
         for _, statement in indexes:
             connection.execute(statement)
         connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _fill_postgresql(address: str, rows: Iterator[dict[str, list[tuple[object, ...]]]]) -> None:

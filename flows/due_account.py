@@ -17,7 +17,7 @@ from policies.hours import local_day
 from policies.plan import Use, Why, budget_limits, effort, larger, priced
 from preservation.catalog import audit_days
 from preservation.catalog.audit_days import AuditDay
-from preservation.catalog.coverage import DueCopy
+from preservation.catalog.listing import DueCopy
 from preservation.facts import Grade
 from storage_adapters.errors import StorageError
 from storage_adapters.pacing import Pace, paced

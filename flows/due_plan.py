@@ -19,6 +19,7 @@ from policies.model import AuditPlan
 from policies.plan import (
     REMEMBERED,
     Prices,
+    Runs,
     Share,
     Spent,
     Today,
@@ -37,7 +38,8 @@ from policies.plan import (
 from policies.simulation import Cohort
 from preservation.catalog import audit_days
 from preservation.catalog.audit_days import AuditDay
-from preservation.catalog.coverage import DueCopy, DueDay, due_days
+from preservation.catalog.coverage import DueDay, due_days
+from preservation.catalog.listing import DueCopy
 from preservation.facts import Grade
 
 WEAKEST_FIRST = (
@@ -99,8 +101,10 @@ def takings(workspace: Workspace, store: str, grade: Grade, *, now: datetime) ->
             mine = [day for day in spent if day.policy == name]
             zone, prices = zone_of(policy.schedule), prices_of(workspace.settings.stores[store])
             following = next_run(policy.schedule.audit, now, zone)
+            period = next_run(policy.schedule.audit, following, zone) - following
             found[name] = _taking(
-                name, plan, zone, prices, days=mine, ahead=days, grade=grade, now=now, following=following
+                *(name, plan, zone, prices),
+                days=mine, ahead=days, grade=grade, now=now, following=following, period=period,
             )
     return found
 
@@ -116,6 +120,7 @@ def _taking(
     grade: Grade,
     now: datetime,
     following: datetime,
+    period: timedelta,
 ) -> Taking:
     today = local_day(now, zone)
     used = _used(days, today, prices)
@@ -125,7 +130,7 @@ def _taking(
     until = max(before, now + horizon(plan))
     soon = [each for each in cohorts(ahead, plan) if each.due_at < until]
     loads = ((each.due_at, _cohort_effort(each, grade)) for each in soon)
-    quota = level(loads, before=before, period=following - now, done=done)
+    quota = level(loads, plan, Runs(now, following, period), done=done)
     limits = tuple(budget_limits(plan.budget, used=used, owed=owing))
     return Taking(
         policy=name,

@@ -15,7 +15,8 @@ from typing import Any
 from flows.in_force import policy_in_force
 from flows.workspace import Workspace
 from policies.standing import Word
-from preservation.catalog.coverage import Count, Coverage, Cursor, Summary, VersionStanding
+from preservation.catalog.coverage import Count, Coverage, Summary
+from preservation.catalog.listing import Cursor, VersionStanding
 from preservation.errors import UsageError
 from preservation.facts import Grade
 from wording import say

@@ -23,6 +23,7 @@ from preservation.catalog import (
     history,
     incidents,
     leases,
+    listing,
     overtaken,
     projections,
     reading,
@@ -31,11 +32,12 @@ from preservation.catalog import (
 )
 from preservation.catalog.answers import Held
 from preservation.catalog.chain import ChainReport, RecordedEvent
-from preservation.catalog.coverage import Cursor, DueCopy, Summary, VersionStanding, Waiting, WantingCopy
+from preservation.catalog.coverage import Summary, Waiting
 from preservation.catalog.difference import Difference, History
 from preservation.catalog.history import Entry
 from preservation.catalog.judging import ABSENT, Judge
 from preservation.catalog.leases import Lease
+from preservation.catalog.listing import Cursor, DueCopy, VersionStanding, WantingCopy
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database, open_database
 from preservation.catalog.overtaken import Unless
@@ -221,11 +223,11 @@ class Catalog:
         """One page of the versions under a word, the soonest overdue first, or of all (None), in the order they were
         admitted; goes on behind the cursor `after`.
         """
-        return coverage.versions_standing(self._database, word, now=now, after=after, limit=limit)
+        return listing.versions_standing(self._database, word, now=now, after=after, limit=limit)
 
     def due(self, store: str, grade: Grade, *, before: datetime, after: Cursor | None = None) -> Iterator[DueCopy]:
         """The copies that fall due before a moment, the longest due first."""
-        return coverage.due(self._database, store, grade, before=before, after=after)
+        return listing.due(self._database, store, grade, before=before, after=after)
 
     def load_ahead(self, store: str, grade: Grade, *, until: datetime) -> Iterator[tuple[date, int, int, int]]:
         """Per day (UTC) up to that of `until`: copies, objects and bytes that fall due as things stand now."""
@@ -239,7 +241,7 @@ class Catalog:
 
     def missing(self, store: str, *, after: Cursor | None = None, state: str = ABSENT) -> Iterator[WantingCopy]:
         """The copies a store should have and has not (or UNPROVED, or DAMAGED ones), the most endangered first."""
-        return coverage.copies_wanting(self._database, store, state=state, after=after)
+        return listing.copies_wanting(self._database, store, state=state, after=after)
 
     def set_staged(self, identifier: str, version: int, path: str | None) -> None:
         """Note where the bag stands in the workspace, None when it was released."""
@@ -268,6 +270,10 @@ class Catalog:
     ) -> AbstractContextManager[Lease]:
         """Hold the lease on a key; waits `wait` seconds, then raises LeaseHeld, which says who has it."""
         return leases.held(self._database, key, owner=owner, now=now, wait=wait)
+
+    def lease_lives(self, prefix: str, *, now: datetime) -> bool:
+        """Whether anybody alive holds a lease whose key begins so."""
+        return leases.living(self._database, prefix, now=now)
 
     def sweep_leases(self) -> int:
         """Remove the leases of processes of this machine that are dead; returns how many."""

@@ -1,7 +1,7 @@
-"""What the judgements answer: how all versions stand, what is due, what is wanting.
+"""What the judgements answer in numbers: how all versions stand, what is proved in time, what is due and wanting.
 
-Promises: counts come from the tallies, in constant time; lists are read page by page by key, in flat memory. Lateness
-is told by the clock that is given, at the moment of asking.
+Promises: counts come from the tallies, in constant time. Lateness is told by the clock that is given, at the moment
+of asking. The lists behind the numbers are in listing.py.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from preservation.catalog import reading
-from preservation.catalog.judging import ABSENT, DAMAGED, NEVER, OVERDUE, SAFE, UNJUDGED, UNPROVED, Judge
+from preservation.catalog.judging import ABSENT, DAMAGED, OVERDUE, SAFE, UNJUDGED, UNPROVED, Judge
 from preservation.catalog.opening import Database
 from preservation.catalog.schema import dues, standings, tallies, versions, wanting, written
-from preservation.facts import AIPVersion, Grade
+from preservation.facts import Grade
 
-PAGE = 2000
 WEEK = timedelta(days=7)
 
 
@@ -95,61 +93,6 @@ class Summary:
     waiting: tuple[Waiting, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a list goes on: behind this entry."""
-
-    at: datetime
-    version_id: int
-    rank: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DueCopy:
-    """One copy that falls due at one grade. `objects` and `object_bytes` are what proving it reads."""
-
-    identifier: str
-    version: int
-    store: str
-    grade: Grade
-    due_at: datetime
-    overdue_at: datetime
-    proved_at: datetime | None
-    objects: int
-    object_bytes: int
-    policy: str
-    cursor: Cursor
-
-
-@dataclass(frozen=True, slots=True)
-class VersionStanding:
-    """A version under its word; `overdue_at` is its first overdue moment, None when nothing of it falls due."""
-
-    version: AIPVersion
-    word: str
-    proved: int
-    overdue_at: datetime | None
-    cursor: Cursor
-
-
-@dataclass(frozen=True, slots=True)
-class WantingCopy:
-    """A copy that a store should have: `state` is absent, unproved or damaged, `proved` counts the version's others
-    that count, `since` is when the version was admitted.
-    """
-
-    identifier: str
-    version: int
-    store: str
-    state: str
-    proved: int
-    since: datetime
-    objects: int
-    object_bytes: int
-    policy: str
-    cursor: Cursor
-
-
 def summary(database: Database, judge: Judge | None, *, now: datetime) -> Summary:
     """How everything stands at the moment `now`."""
     with database.reading() as connection:
@@ -220,28 +163,6 @@ def to_judge(connection: Connection, judge: Judge, *, now: datetime, limit: int)
     return sorted(set(found))
 
 
-def due(database: Database, store: str, grade: Grade, *, before: datetime, after: Cursor | None) -> Iterator[DueCopy]:
-    """The copies that fall due before a moment, the longest due first; goes on behind `after`."""
-    columns = (dues, versions.c.identifier, versions.c.version, versions.c.objects, versions.c.object_bytes)
-    query = (
-        select(*columns, versions.c.policy)
-        .join_from(dues, versions)
-        .where(dues.c.store == store, dues.c.grade == grade.value, dues.c.due_at < before)
-        .order_by(dues.c.due_at, dues.c.version_id)
-    )
-    key = (dues.c.due_at, dues.c.version_id)
-    while True:
-        rows = _page(database, query, key, None if after is None else (after.at, after.version_id))
-        for row in rows:
-            after = Cursor(row.due_at, row.version_id)
-            yield DueCopy(
-                *(row.identifier, row.version, store, grade, row.due_at, row.overdue_at, row.proved_at),
-                *(row.objects, row.object_bytes, row.policy, after),
-            )
-        if len(rows) < PAGE:
-            return
-
-
 def load_ahead(
     connection: Connection, store: str, grade: Grade, *, until: datetime
 ) -> list[tuple[date, int, int, int]]:
@@ -305,43 +226,6 @@ def largest_copies(database: Database) -> dict[str, tuple[int, int]]:
         return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(versions.c.policy))}
 
 
-def versions_standing(
-    database: Database, word: str | None, *, now: datetime, after: Cursor | None, limit: int
-) -> list[VersionStanding]:
-    """One page of the versions under a word, the soonest overdue first; of all, as admitted, when it is None."""
-    s = standings.c
-    where, key = _listed(word, now)
-    place = None if after is None else (after.at, after.version_id)[-len(key) :]
-    query = select(s.version_id, s.word, s.proved, s.overdue_at).where(*where).order_by(*key)
-    rows = _page(database, query, key, place, limit=limit)
-    with database.reading() as connection:
-        facts = reading.versions_by_number(connection, [row.version_id for row in rows])
-    return [
-        VersionStanding(
-            facts[row.version_id],
-            OVERDUE if row.word == SAFE and row.overdue_at < now else row.word,
-            row.proved,
-            None if row.overdue_at == NEVER else row.overdue_at,
-            Cursor(row.overdue_at, row.version_id),
-        )
-        for row in rows
-    ]
-
-
-def _listed(
-    word: str | None, now: datetime
-) -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[Any], ...]]:
-    """What is in the list of a word, and its order."""
-    s = standings.c
-    if word is None:
-        return (), (s.version_id,)
-    if word == OVERDUE:
-        return (s.word == SAFE, s.overdue_at < now), (s.overdue_at, s.version_id)
-    if word == SAFE:
-        return (s.word == SAFE, s.overdue_at >= now), (s.overdue_at, s.version_id)
-    return (s.word == word,), (s.overdue_at, s.version_id)
-
-
 def waiting(connection: Connection, store: str, *, policy: str | None) -> Waiting:
     """What one store should have and has not proved, of all policies or one; `oldest` is over all policies."""
     states = {ABSENT: NONE, UNPROVED: NONE, DAMAGED: NONE}
@@ -355,30 +239,6 @@ def waiting(connection: Connection, store: str, *, policy: str | None) -> Waitin
     ]
     oldest = min((each for each in firsts if each is not None), default=None)
     return Waiting(store, states[ABSENT], states[UNPROVED], states[DAMAGED], oldest)
-
-
-def copies_wanting(database: Database, store: str, *, state: str, after: Cursor | None) -> Iterator[WantingCopy]:
-    """The copies in this state that a store should have, the most endangered first: fewest copies that count, then
-    the longest admitted; goes on behind `after`.
-    """
-    columns = (wanting, versions.c.identifier, versions.c.version, versions.c.objects, versions.c.object_bytes)
-    key = (wanting.c.proved, wanting.c.since, wanting.c.version_id)
-    query = (
-        select(*columns, versions.c.policy)
-        .join_from(wanting, versions)
-        .where(wanting.c.store == store, wanting.c.state == state)
-        .order_by(*key)
-    )
-    while True:
-        rows = _page(database, query, key, None if after is None else (after.rank, after.at, after.version_id))
-        for row in rows:
-            after = Cursor(row.since, row.version_id, row.proved)
-            yield WantingCopy(
-                *(row.identifier, row.version, store, state, row.proved, row.since),
-                *(row.objects, row.object_bytes, row.policy, after),
-            )
-        if len(rows) < PAGE:
-            return
 
 
 def _coverage(connection: Connection, *, now: datetime) -> Iterator[Coverage]:
@@ -485,20 +345,3 @@ def _of(row: Row[Any]) -> Count:
 
 def _day(at: datetime) -> str:
     return written(at)[:10]
-
-
-def _page(
-    database: Database,
-    query: Select[Any],
-    key: tuple[ColumnElement[Any], ...],
-    after: tuple[object, ...] | None,
-    *,
-    limit: int = PAGE,
-) -> list[Row[Any]]:
-    if after is not None:
-        behind = tuple_(*key) > tuple_(
-            *(literal(value, column.type) for column, value in zip(key, after, strict=True))
-        )
-        query = query.where(behind)
-    with database.reading() as connection:
-        return list(connection.execute(query.limit(limit)))
