@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from policies.times import is_time_zone
 from preservation.errors import PolicyError
 from wording import Message, say
 from wording.secrets import keep_secret
@@ -45,11 +46,28 @@ class PriceSettings(_Part):
     per_gib_read: float = Field(default=0.0, ge=0)
 
 
+class BandwidthSettings(_Part):
+    """How many bytes a second may go to a store and come from it, in these hours of the day (always, without)."""
+
+    upload: int | None = Field(default=None, ge=4096)
+    download: int | None = Field(default=None, ge=4096)
+    hours: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+    time_zone: str | None = None  # of the hours; that of the machine unless said
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None and not is_time_zone(name):
+            raise ValueError("no such time zone")
+        return name
+
+
 class _Audited(_Part):
     """What audits of any store are held to; nothing that its adapter needs to know."""
 
     audits_at_once: int = Field(default=1, ge=1, le=16)
     prices: PriceSettings | None = None
+    bandwidth: BandwidthSettings | None = None
 
 
 class LocalStoreSettings(_Audited):
@@ -57,6 +75,7 @@ class LocalStoreSettings(_Audited):
 
     kind: Literal["local"]
     path: Path
+    at_once: int | None = Field(default=None, ge=1, le=64)
     provider: str = ""
     region: str = ""
     medium: str = ""
@@ -79,6 +98,7 @@ class S3StoreSettings(_Audited):
     connect_timeout: float = Field(default=10.0, gt=0)
     read_timeout: float = Field(default=60.0, gt=0)
     part_size: int = Field(default=64 << 20, ge=8 << 20)
+    requests: int = Field(default=16, ge=1, le=128)
     provider: str = ""
     region: str = ""
     medium: str = ""
@@ -346,6 +366,8 @@ def _reason(error: ErrorDetails, place: list[str]) -> Message:
 def _known(place: list[str]) -> list[str]:
     if place[:1] == ["stores"] and len(place) > 3 and place[2] == "prices":
         return sorted(PriceSettings.model_fields)
+    if place[:1] == ["stores"] and len(place) > 3 and place[2] == "bandwidth":
+        return sorted(BandwidthSettings.model_fields)
     if place[:1] == ["stores"] and len(place) > 2:
         return sorted({*LocalStoreSettings.model_fields, *S3StoreSettings.model_fields})
     part: dict[str, type[BaseModel]] = {

@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from flows import logs, work
+from flows.bandwidth import line_of
 from flows.in_force import policy_in_force
 from flows.rows import Run
 from flows.settings import (
@@ -48,6 +49,7 @@ from preservation.ledger.guard import LedgerRefused
 from preservation.progress import Progress, Silent
 from storage_adapters.errors import StorageDenied, StorageError
 from storage_adapters.opening import LocalSettings, S3Settings, open_for_check, open_store
+from storage_adapters.pacing import Line
 from storage_adapters.store import ErasableStore, Store
 from wording import Message, say
 
@@ -299,8 +301,12 @@ def _open(workspace: Workspace, name: str) -> ErasableStore:
             next_step=say("Name one of the stores that `vankho store list` shows, or add it to vankho.toml."),
         )
     if isinstance(settings, LocalStoreSettings):
-        return open_store(name, _local(workspace, name, settings))
-    return _probed(workspace, name, _s3(settings))
+        return open_store(name, _local(workspace, name, settings), line=_line(workspace, settings))
+    return _probed(workspace, name, _s3(settings), _line(workspace, settings))
+
+
+def _line(workspace: Workspace, settings: LocalStoreSettings | S3StoreSettings) -> Line | None:
+    return line_of(settings.bandwidth, workspace.clock)
 
 
 def _local(workspace: Workspace, name: str, settings: LocalStoreSettings) -> LocalSettings:
@@ -348,10 +354,10 @@ def _s3(settings: S3StoreSettings) -> S3Settings:
     return S3Settings(**plain)
 
 
-def _probed(workspace: Workspace, name: str, settings: S3Settings) -> ErasableStore:
+def _probed(workspace: Workspace, name: str, settings: S3Settings, line: Line | None) -> ErasableStore:
     """The store with what it was seen to do; probed once in its life and remembered in the catalog."""
     known = workspace.catalog.capabilities(name)
-    store = open_store(name, settings, capabilities=known[0] if known is not None else None)
+    store = open_store(name, settings, capabilities=known[0] if known is not None else None, line=line)
     if known is None:
         workspace.catalog.save_capabilities(name, store.capabilities(), workspace.clock())
     return store

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from storage_adapters.store import Capabilities, ErasableStore, ObjectStat, Reader, Store, Unfinished, lanes_of
@@ -108,29 +109,38 @@ class _Bucket:
         return self._due
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What may go to a store and come from it at once."""
+
+    upload: Pace
+    download: Pace
+
+
 def paced(store: Store, pace: Pace) -> PacedStore:
     """The same store, every request and every byte of an object under the pace; it cannot erase."""
     return PacedStore(store, pace)
 
 
-def paced_erasable(store: ErasableStore, pace: Pace) -> PacedErasableStore:
-    """The same with the right to erase."""
-    return PacedErasableStore(store, pace)
+def paced_erasable(store: ErasableStore, pace: Pace, *, puts: Pace | None = None) -> PacedErasableStore:
+    """The same with the right to erase; what is put goes under a pace of its own, if there is one."""
+    return PacedErasableStore(store, pace, puts=puts)
 
 
 class PacedStore:
     """A store whose puts, reads, looks and lists go under a pace."""
 
-    def __init__(self, store: Store, pace: Pace) -> None:
+    def __init__(self, store: Store, pace: Pace, *, puts: Pace | None = None) -> None:
         self.name = store.name
         self.lanes = lanes_of(store)
         self._store = store
         self._pace = pace
+        self._puts = puts or pace
 
     def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
         """See Store.put."""
-        self._pace.take(requests=1)
-        self._store.put(key, PacedReader(source, self._pace), size=size, sha256=sha256)
+        self._puts.take(requests=1)
+        self._store.put(key, PacedReader(source, self._puts), size=size, sha256=sha256)
 
     @contextmanager
     def open(self, key: str) -> Iterator[Reader]:
@@ -157,8 +167,8 @@ class PacedStore:
 class PacedErasableStore(PacedStore):
     """A paced store that can erase."""
 
-    def __init__(self, store: ErasableStore, pace: Pace) -> None:
-        super().__init__(store, pace)
+    def __init__(self, store: ErasableStore, pace: Pace, *, puts: Pace | None = None) -> None:
+        super().__init__(store, pace, puts=puts)
         self._erasable = store
 
     def erase(self, key: str) -> None:
@@ -192,3 +202,22 @@ class PacedReader:
         if chunk:
             self._pace.take(len(chunk))
         return chunk
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """The same into memory that is given; how many bytes."""
+        into = getattr(self._reader, "readinto", None)
+        piece = buffer[: self._pace.piece]
+        if into is None:
+            chunk = self._reader.read(len(piece))
+            piece[: len(chunk)] = chunk
+            count = len(chunk)
+        else:
+            count = into(piece) or 0
+        if count:
+            self._pace.take(count)
+        return count
+
+    def forget(self) -> None:
+        """Have what follows read from the disk, where the reader can."""
+        if forget := getattr(self._reader, "forget", None):
+            forget()

@@ -27,6 +27,7 @@ from storage_adapters import s3_probing, s3_uploads
 from storage_adapters.buffers import Buffers
 from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable, already_exists, not_found, place
 from storage_adapters.keys import check_key, check_prefix
+from storage_adapters.pacing import Line
 from storage_adapters.s3_errors import ERRORS, explain_s3_errors, status_of
 from storage_adapters.s3_lean import LeanWay
 from storage_adapters.s3_pacing import keep_pace
@@ -48,7 +49,9 @@ PARTS_AT_ONCE = 4  # of one large object; with it, how many parts of memory all 
 class S3Store:
     """Objects in one bucket. `capabilities` as recorded by an earlier probe, or None to probe at first need."""
 
-    def __init__(self, name: str, settings: S3Settings, *, capabilities: Capabilities | None = None) -> None:
+    def __init__(
+        self, name: str, settings: S3Settings, *, capabilities: Capabilities | None = None, line: Line | None = None
+    ) -> None:
         self.name = name
         self._settings = settings
         self._bucket = settings.bucket
@@ -57,7 +60,7 @@ class S3Store:
         self.lanes = Lanes(reads=settings.requests, puts=settings.requests)
         self._buffers = Buffers(PARTS_AT_ONCE * settings.part_size)
         with self._asking(""):
-            self._client, credentials = _client(name, settings)
+            self._client, credentials = _client(name, settings, line)
             self._lean = LeanWay(self._client, settings.bucket, credentials=credentials, kept=CONNECTIONS)
 
     def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
@@ -294,7 +297,9 @@ class S3Store:
         return explain_s3_errors(self.name, key, self._settings)
 
 
-def _client(name: str, settings: S3Settings) -> tuple[S3Client, Callable[[], ReadOnlyCredentials | None]]:
+def _client(
+    name: str, settings: S3Settings, line: Line | None = None
+) -> tuple[S3Client, Callable[[], ReadOnlyCredentials | None]]:
     """The client, and what its credentials are now: some change by the hour."""
     # when_required: the checksums that SDKs add by themselves break many services; we send the SHA-256 that we
     # know, and sign the payload, so that a service without checksums too refuses a body that changed on the way.
@@ -331,7 +336,7 @@ def _client(name: str, settings: S3Settings) -> tuple[S3Client, Callable[[], Rea
             next_step=say("Write it as https://host or http://host:port in vankho.toml."),
             detail=str(error),
         ) from error
-    keep_pace(client, read_timeout=settings.read_timeout)
+    keep_pace(client, read_timeout=settings.read_timeout, line=line)
     client.meta.events.unregister("before-call.s3", add_expect_header)  # many services never answer "100 Continue"
     client.meta.events.register("before-call.s3", _stay_here)
     for operation in ("PutObject", "UploadPart"):

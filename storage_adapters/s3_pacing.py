@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 
+from storage_adapters.pacing import Line
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -25,15 +27,16 @@ PATIENCE = 5  # times the read timeout: how much waiting a request may be charge
 # the parts of a large object together, and send a blank now and then meanwhile.
 
 
-def keep_pace(client: S3Client, *, read_timeout: float) -> None:
+def keep_pace(client: S3Client, *, read_timeout: float, line: Line | None = None) -> None:
     """From now on no request of the client waits longer than `read_timeout` seconds for the next byte, nor, all its
-    waiting together, longer than PATIENCE times that and a second for every SLOWEST bytes that moved.
+    waiting together, longer than PATIENCE times that and a second for every SLOWEST bytes that moved. All its bytes
+    go under the pace of the `line`.
     """
 
     def paced(kind: type[Any]) -> type[Any]:
         def connect(self: Any) -> None:  # noqa: ANN401 - a connection of urllib3 below botocore's own mixin
             kind.connect(self)
-            self.sock = PacedSocket(self.sock, read_timeout=read_timeout)
+            self.sock = PacedSocket(self.sock, read_timeout=read_timeout, line=line)
 
         def request(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
             if isinstance(self.sock, PacedSocket):
@@ -55,9 +58,15 @@ class PacedSocket:
     """A connected socket whose waiting is counted; raises TimeoutError when it has been too much for too little."""
 
     def __init__(
-        self, sock: socket.socket, *, read_timeout: float, clock: Callable[[], float] = time.monotonic
+        self,
+        sock: socket.socket,
+        *,
+        read_timeout: float,
+        line: Line | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sock = sock
+        self._line = line
         self._allowed = PATIENCE * read_timeout
         self._clock = clock
         sock.settimeout(read_timeout)
@@ -83,14 +92,27 @@ class PacedSocket:
         """So many bytes came or went."""
         self._moved += count
 
+    def came(self, count: int) -> None:
+        """Rest, if so many bytes are more than may come now."""
+        if self._line is not None and count:
+            self._line.download.take(count)
+
     def sendall(self, data: bytes | bytearray | memoryview) -> None:
         """Send everything; whatever goes out at once has the timeout to itself."""
         left = memoryview(data).cast("B")
         while left:
-            with self.waiting():
-                count = self._sock.send(left[:BLOCK])
-            self.moved(count)
-            left = left[count:]
+            if self._line is not None:  # our own wait; the service is not charged for it
+                block = min(len(left), BLOCK, self._line.upload.piece)
+                self._line.upload.take(block)
+            else:
+                block = BLOCK
+            sent = 0
+            while sent < min(block, len(left)):
+                with self.waiting():
+                    count = self._sock.send(left[sent:block])
+                self.moved(count)
+                sent += count
+            left = left[sent:]
 
     def makefile(self, mode: str, buffering: int | None = None) -> io.RawIOBase | io.BufferedReader:
         """What http.client reads answers from."""
@@ -113,6 +135,7 @@ class _PacedReading(io.RawIOBase):
         with self._paced.waiting():
             count = self._raw.readinto(buffer)
         self._paced.moved(count or 0)
+        self._paced.came(count or 0)
         return count
 
     def close(self) -> None:

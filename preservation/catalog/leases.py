@@ -89,6 +89,14 @@ def sweep(database: Database) -> int:
     return len(dead)
 
 
+def living(database: Database, prefix: str, *, now: datetime) -> bool:
+    """Whether anybody who gave a sign of life lately holds a lease whose key begins so."""
+    one_kernel = database.engine.dialect.name == "sqlite"
+    with database.reading() as connection:
+        rows = connection.execute(select(leases).where(leases.c.key.startswith(prefix, autoescape=True))).all()
+    return any(row.beat_at + EXPIRY >= now and not _dead(row, one_kernel=one_kernel, silent=False) for row in rows)
+
+
 def _acquire(database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float) -> Lease:
     deadline = time.monotonic() + wait
     watched: _Watched | None = None
