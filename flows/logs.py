@@ -132,6 +132,11 @@ class _Lines(logging.Formatter):
         """The line without its end; veiled once more, for the facts beside the message."""
         told = copy(record)
         told.msg, told.args = _text(record), None
+        trace = record.exc_text
+        if not trace and record.exc_info and record.exc_info[0] is not None:
+            trace = self.formatException(record.exc_info)
+        told.trace = trace  # beside the message, and not on lines of its own behind it
+        told.exc_info = told.exc_text = told.stack_info = None
         return veiled(self._inner.format(told))
 
 
@@ -155,7 +160,7 @@ def _as_documented(_logger: object, _method: str, line: MutableMapping[str, Any]
         "message": line.pop("event"),
     }
     facts = getattr(record, "facts", {})
-    trace = record.exc_text or (logging.Formatter().formatException(record.exc_info) if record.exc_info else None)
+    trace = getattr(record, "trace", None)
     return {**first, **line, **facts, "process": record.process} | ({"traceback": trace} if trace else {})
 
 
