@@ -27,6 +27,7 @@ ROWS = {
     "ingest": "bench.ingest",
     "validate": "bench.validate",
     "audit": "bench.audit",
+    "catalog": "bench.admission",
 }
 
 

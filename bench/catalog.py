@@ -77,7 +77,7 @@ def main() -> int:
     asked = parser.parse_args()
     table = Table()
     for backend in ("sqlite", "postgresql") if asked.only is None else (asked.only,):
-        with tempfile.TemporaryDirectory(dir=asked.folder) as base, _server(backend, Path(base)) as address:
+        with tempfile.TemporaryDirectory(dir=asked.folder) as base, server_of(backend, Path(base)) as address:
             if asked.admit is not None:
                 print(f"{backend}: {json.dumps(admission(address, Path(base), files=asked.admit))}")
                 continue
@@ -89,7 +89,7 @@ def main() -> int:
 
 
 @contextmanager
-def _server(backend: str, base: Path) -> Iterator[str]:
+def server_of(backend: str, base: Path) -> Iterator[str]:
     """The address of an empty catalog."""
     if backend == "sqlite":
         yield f"sqlite:///{base}/catalog.db"
@@ -129,7 +129,7 @@ def _counts(catalog: Catalog, e: Expected, table: Table) -> None:
     def coverage() -> object:
         return {
             (each.store, each.grade.value): (
-                *(each.in_time.number, each.wanted.number, each.overdue.number, each.due_now.number),
+                *(each.in_time.number, each.wanted.number, each.overdue.number, each.due_today.number),
                 each.oldest_proof,
             )
             for each in catalog.standing(NOW).coverage
@@ -137,7 +137,7 @@ def _counts(catalog: Catalog, e: Expected, table: Table) -> None:
 
     right = {
         key: (
-            *(e.in_time[key], e.wanted[key], e.overdue[key], e.due_now[key]),
+            *(e.in_time[key], e.wanted[key], e.overdue[key], e.due_today[key]),
             NOW - timedelta(minutes=e.oldest[key]),
         )
         for key in e.wanted
@@ -177,11 +177,11 @@ def _last(catalog: Catalog, versions: int) -> int:
 def _copies(catalog: Catalog, e: Expected, table: Table) -> None:
     for store in STORES:
         for grade in (Grade.BYTES, Grade.PRESENCE):
-            due_now = e.due_now[store, grade.value]
+            due_today = e.due_today[store, grade.value]
             table.ask(
                 f"due in {store}, {grade.value}: first page",
                 lambda store=store, grade=grade: len(list(islice(catalog.due(store, grade, before=NOW), PAGE))),
-                min(PAGE, due_now),
+                min(PAGE, due_today),
             )
     late = Cursor(NOW + timedelta(days=30), 0)
     plan = min(PLAN, e.wanted["primary", "bytes"])
