@@ -1,7 +1,7 @@
 """A server that speaks enough S3 to be uploaded to, and throws every body away: it shows what the client can do.
 
-`python -m bench.sink [PORT]` prints its address and runs until it is ended; loopback only. It remembers key and length of
-each object, so that clients which look after an upload are content. Promises nothing else, and proves no digest.
+`python -m bench.sink [PORT]` prints its address and runs until it is ended; loopback only. It remembers key and
+length of each object, so that clients which look after an upload are content. It promises nothing, and proves no digest.
 """
 
 from __future__ import annotations

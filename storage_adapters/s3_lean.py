@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import botocore.auth
 import botocore.exceptions as boto
 import urllib3.exceptions
-from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.credentials import ReadOnlyCredentials
 from botocore.parsers import create_parser
 from urllib3.connection import HTTPConnection
@@ -91,9 +92,22 @@ class LeanWay:
 
     @cached_property
     def place(self) -> Place:
-        """Asked of botocore once, by signing an address that is never used."""
-        url = urlsplit(self._client.generate_presigned_url("get_object", Params={"Bucket": self._bucket, "Key": "k"}))
-        scope = parse_qs(url.query)["X-Amz-Credential"][0].split("/")
+        """As botocore has it: it makes and signs one request, which is caught before it is sent."""
+        caught: list[Any] = []
+
+        def catch(request: Any, **_: object) -> AWSResponse:  # noqa: ANN401
+            caught.append(request)
+            nothing: Any = SimpleNamespace(stream=lambda: iter(()))
+            return AWSResponse(request.url, 200, {}, nothing)
+
+        events: Any = self._client.meta.events
+        events.register("before-send.s3.HeadObject", catch)
+        try:
+            self._client.head_object(Bucket=self._bucket, Key="k")
+        finally:
+            events.unregister("before-send.s3.HeadObject", catch)
+        url = urlsplit(caught[0].url)
+        scope = str(caught[0].headers["Authorization"]).partition("Credential=")[2].partition(",")[0].split("/")
         host = url.netloc if url.netloc.isascii() else url.netloc.encode("idna").decode("ascii")
         return Place(f"{url.scheme}://{url.netloc}", host, url.path.removesuffix("k"), scope[-3], scope[-2])
 
@@ -234,6 +248,9 @@ def _as_botocore_says_it(url: str) -> Iterator[None]:
         raise boto.EndpointConnectionError(endpoint_url=url, error=error) from error
     except urllib3.exceptions.ConnectTimeoutError as error:
         raise boto.ConnectTimeoutError(endpoint_url=url, error=error) from error
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:  # hung up, which says nothing of its certificate
+        broken = urllib3.exceptions.ProtocolError("Connection aborted.", error)
+        raise boto.ConnectionClosedError(endpoint_url=url, error=broken) from error
     except ssl.SSLError as error:
         raise boto.SSLError(endpoint_url=url, error=error) from error
     except TimeoutError as error:
