@@ -11,7 +11,7 @@ SEED ?=
 RUNS ?=
 DRAW = $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-.PHONY: help demo test conformance hostile faults crash damage mutation bench-catalog bench-wait lint types imports messages install install-dev clean
+.PHONY: help demo test conformance hostile faults crash damage simulate mutation bench-catalog bench-wait lint types imports messages install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
@@ -67,6 +67,10 @@ crash: $(BIN)/.installed-dev
 
 damage: $(BIN)/.installed-dev
 	$(BIN)/python -m tests.damage.table $(DRAW)
+
+# A year of audits of three collections in about a minute: load of each day, longest wait, false alarms.
+simulate: $(BIN)/.installed-dev
+	$(BIN)/python -m tests.simulate.table
 
 # mutmut and what only it needs; the rest it finds in our environment.
 .venv-mutation/.installed: tests/mutation/constraints.txt

@@ -63,8 +63,10 @@ def read_file(path: Path) -> Loaded:
 
 
 def read_kept(path: Path, *, name: str, folder: Path) -> Loaded:
-    """The policy `name` from an effective text that was kept elsewhere; bag profiles are those of `folder`."""
-    return _read(path, name=name, folder=folder)
+    """The policy `name` from an effective text that was kept elsewhere, which says everything and needs no other
+    file of `folder` than the bag profiles there.
+    """
+    return _built(_chain(path, folder=None, seen=frozenset()), name=name, folder=folder)
 
 
 def policy_names(*, folder: Path | None = None) -> list[str]:
@@ -85,7 +87,10 @@ def check_file(path: Path) -> tuple[Finding, ...]:
 
 
 def _read(path: Path, *, name: str, folder: Path | None) -> Loaded:
-    merged = _chain(path, folder=folder, seen=frozenset())
+    return _built(_chain(path, folder=folder, seen=frozenset()), name=name, folder=folder)
+
+
+def _built(merged: _Merged, *, name: str, folder: Path | None) -> Loaded:
     problems = incomplete(merged.value, merged.sources)
     if problems:
         raise PolicyInvalid(problems)

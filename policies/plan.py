@@ -98,22 +98,36 @@ def cannot_wait(plan: AuditPlan, *, now: datetime, following: datetime) -> datet
     return max(now, following - plan.interval * (1 - AIM) / 2)
 
 
-def level(
-    ahead: Iterable[tuple[datetime, float]], *, before: datetime, period: timedelta, done: float = 0.0
-) -> float:
-    """How much effort today's runs are to take so that the days ahead, of one `period` each, are level.
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """When copies can be read: now, at the run that follows, and at one every `period` from then on."""
 
-    `ahead` says what is left: (due date, effort). What is due `before` that moment has this run alone. It is the
-    least daily effort with which everything is read in time, less what was `done` today already.
+    now: datetime
+    following: datetime
+    period: timedelta
+
+    def left(self, plan: AuditPlan, due_at: datetime) -> int:
+        """How many runs, this one among them, there are for a copy before it cannot wait any more."""
+        if due_at < cannot_wait(plan, now=self.now, following=self.following):
+            return 1
+        then = cannot_wait(plan, now=self.following, following=self.following + self.period)
+        return 2 if due_at < then else 3 + (due_at - then) // self.period
+
+
+def level(ahead: Iterable[tuple[datetime, float]], plan: AuditPlan, runs: Runs, *, done: float = 0.0) -> float:
+    """How much effort today's runs are to take so that the days ahead are level.
+
+    `ahead` says what is left: (due date, effort). It is the least effort in each run with which everything is read in
+    time, less what was `done` today already.
     """
-    by_day: dict[int, float] = {}
+    by_run: dict[int, float] = {}
     for due_at, work in ahead:
-        runs_left = 1 if due_at < before else 2 + (due_at - before) // period
-        by_day[runs_left] = by_day.get(runs_left, 0.0) + work
+        number = runs.left(plan, due_at)
+        by_run[number] = by_run.get(number, 0.0) + work
     total, most = done, 0.0
-    for runs_left in sorted(by_day):
-        total += by_day[runs_left]
-        most = max(most, total / runs_left)
+    for number in sorted(by_run):
+        total += by_run[number]
+        most = max(most, total / number)
     return max(0.0, most - done)
 
 

@@ -19,6 +19,7 @@ from policies.model import AuditPlan
 from policies.plan import (
     REMEMBERED,
     Prices,
+    Runs,
     Share,
     Spent,
     Today,
@@ -161,7 +162,9 @@ def _read(
         *budget_limits(plan.budget, used=Use(), owed=owed(spent, plan.budget)),
         *time_limits(plan.throttle, seconds, windowed=plan.window is not None),
     ]
-    today = Today(Share(level(ahead, before=before, period=following - now), tuple(limits)), before=before)
+    today = Today(
+        Share(level(ahead, plan, Runs(now, following, max(following - now, DAY))), tuple(limits)), before=before
+    )
     left, read = list[Cohort](), list[Cohort]()
     for position, (each, need) in enumerate(zip(soon, needs, strict=True)):
         if today.enough:

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from policies.model import AuditPlan, Budget, Throttle
-from policies.plan import EARLY, REMEMBERED, Share, Today, Why, cannot_wait, effort, expected, horizon, level
+from policies.plan import EARLY, REMEMBERED, Runs, Share, Today, Why, cannot_wait, effort, expected, horizon, level
 from policies.simulation import Cohort, DayAhead, Rules, simulate
 from policies.standing import AIM
 from preservation.facts import Grade
@@ -163,7 +163,7 @@ def test_a_stricter_policy_takes_no_less_of_the_same_copies_today(
         before = cannot_wait(plan, now=START, following=following)
         due = [(at + plan.interval * AIM, at) for at in proved]
         soon = [pair for pair in due if pair[0] < max(before, START + horizon(plan))]
-        load = level([(at, effort(each)) for at, _ in soon], before=before, period=DAY)
+        load = level([(at, effort(each)) for at, _ in soon], plan, Runs(START, following, DAY))
         today = Today(Share(load), before=before)
         found = set()
         for due_at, at in soon:
