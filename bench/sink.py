@@ -1,7 +1,7 @@
 """A server that speaks enough S3 to be uploaded to, and throws every body away: it shows what the client can do.
 
 `python -m bench.sink [PORT]` prints its address and runs until it is ended; loopback only. It remembers key and
-length of each object, so that clients which look after an upload are content. It promises nothing, and proves no digest.
+length of each object, so that clients which look after an upload are content. It proves no digest.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 BUFFER = bytearray(1 << 20)  # every body goes here, one after the other
@@ -28,7 +29,7 @@ class Sink(asyncio.BufferedProtocol):
         self._left = 0  # of a body
         self._answer = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - a transport of any kind
         """Keep the way back."""
         self._transport = transport
 

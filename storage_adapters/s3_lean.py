@@ -97,8 +97,8 @@ class LeanWay:
 
         def catch(request: Any, **_: object) -> AWSResponse:  # noqa: ANN401
             caught.append(request)
-            nothing: Any = SimpleNamespace(stream=lambda: iter(()))
-            return AWSResponse(request.url, 200, {}, nothing)
+            nothing: tuple[Any, Any] = ({}, SimpleNamespace(stream=lambda: iter(())))
+            return AWSResponse(request.url, 200, *nothing)
 
         events: Any = self._client.meta.events
         events.register("before-send.s3.HeadObject", catch)
