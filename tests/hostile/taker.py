@@ -30,6 +30,7 @@ _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "soc
 def main() -> None:
     house, sources, answers = (Path(os.fsdecode(os.fsencode(word))) for word in sys.argv[1:4])
     flows.steps.RETRY_DELAYS = (0.01, 0.01)
+    os.environ["VANKHO_WORK__PROCESSES"] = "1"  # what a package costs is measured in this process
     told: list[dict[str, Any]] = []
     asked: list[str] = []
     sys.addaudithook(lambda event, args: asked.append(f"{event} {args[1:]}") if event in _NETWORK else None)
