@@ -56,7 +56,7 @@ class Expected:
     in_time: Counter[tuple[str, str]] = field(default_factory=Counter)
     overdue: Counter[tuple[str, str]] = field(default_factory=Counter)
     wanted: Counter[tuple[str, str]] = field(default_factory=Counter)
-    due_now: Counter[tuple[str, str]] = field(default_factory=Counter)
+    due_today: Counter[tuple[str, str]] = field(default_factory=Counter)
     oldest: dict[tuple[str, str], int] = field(default_factory=dict)
     wanting: Counter[tuple[str, str]] = field(default_factory=Counter)
     absent_since: list[int] = field(default_factory=list)  # minutes ago; some thousands
@@ -175,7 +175,7 @@ def _due(
     e.wanted[here] += 1
     e.overdue[here] += late > 0
     e.in_time[here] += age is not None and late <= 0
-    e.due_now[here] += due > 0
+    e.due_today[here] += due > -_NOON  # up to midnight
     e.oldest[here] = max(e.oldest.get(here, 0), age or 0)
     return late
 

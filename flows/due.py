@@ -257,8 +257,7 @@ class _Run:
     def _told(self, seconds: float) -> DueAudited:
         accounts = list(self.accounts.values())
         shares = list(self.shares.values())
-        coverage = self.workspace.catalog.standing(self.workspace.clock()).coverage
-        here = (each for each in coverage if (each.store, each.grade) == (self.store, self.grade))
+        database, now = self.workspace.catalog.database, self.workspace.clock()
         held = next((each.today.held for each in shares if each.today.held is not None), None)
         return DueAudited(
             store=self.store,
@@ -271,7 +270,7 @@ class _Run:
             money=sum(each.money for each in accounts),
             currency=next((each.prices.currency for each in shares if each.prices), ""),
             seconds=seconds,
-            waiting=next((each.due_now.number for each in here), 0),
+            waiting=count_due(database, self.store, self.grade, before=now),
             held=self.stopped or held,
             away=self.away,
             opens=min((each.opens for each in shares if each.opens is not None), default=None),

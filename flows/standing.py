@@ -85,14 +85,14 @@ def page(
 
 
 def days_to_finish(coverage: Coverage) -> float | None:
-    """How long what is due now takes at the speed of the last seven days: 0 when nothing is due, None when nothing
+    """How long what is due today takes at the speed of the last seven days: 0 when nothing is due, None when nothing
     was proved in them.
     """
-    if not coverage.due_now.number:
+    if not coverage.due_today.number:
         return 0.0
     if not coverage.week.bytes:
         return None
-    return WEEK * coverage.due_now.bytes / coverage.week.bytes
+    return WEEK * coverage.due_today.bytes / coverage.week.bytes
 
 
 def as_plain(seen: Overview) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def as_plain(seen: Overview) -> dict[str, Any]:
 
 
 def _coverage(each: Coverage, late: Mapping[str, int]) -> dict[str, Any]:
-    counts = ("wanted", "in_time", "overdue", "new", "absent", "due_now", "day", "week")
+    counts = ("wanted", "in_time", "overdue", "new", "absent", "due_today", "day", "week")
     return {
         "store": each.store,
         "evidence": each.grade.value,

@@ -61,8 +61,8 @@ def page(listed: Sequence[Line], word: str, then: str | None) -> list[Line]:
 
 def _coverage(coverage: Sequence[Coverage]) -> Table:
     headings = (
-        *(say("Store"), say("Evidence"), say("Proved in time"), say("Overdue"), say("Due now"), say("Oldest proof")),
-        *(say("Next due"), say("To finish at the speed of 7 days")),
+        *(say("Store"), say("Evidence"), say("Proved in time"), say("Overdue"), say("Due today")),
+        *(say("Oldest proof"), say("Next due"), say("To finish at the speed of 7 days")),
     )
     rows: list[tuple[Cell, ...]] = [
         (
@@ -70,7 +70,7 @@ def _coverage(coverage: Sequence[Coverage]) -> Table:
             shapes.GRADES[each.grade],
             say("{part} of {whole}", part=each.in_time.number, whole=each.wanted.number),
             each.overdue.number,
-            each.due_now.number,
+            each.due_today.number,
             "–" if each.oldest_proof is None else shapes.moment(each.oldest_proof),
             "–" if each.next_due is None else shapes.moment(each.next_due),
             _finish(each),

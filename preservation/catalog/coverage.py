@@ -42,7 +42,8 @@ NONE = Count()
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """One grade of evidence in one store. `wanted` copies are asked for: each is `in_time`, `overdue`, `new` (not
-    proved yet, and not late) or `absent`. `week` and `day`: whose last proof is no older than that.
+    proved yet, and not late) or `absent`. `due_today`: up to midnight (UTC). `week` and `day`: whose last
+    proof is no older than that.
     """
 
     store: str
@@ -55,7 +56,7 @@ class Coverage:
     never: Count  # not proved yet, late or not
     oldest_proof: datetime | None
     next_due: datetime | None
-    due_now: Count
+    due_today: Count
     day: Count
     week: Count
 
@@ -126,9 +127,8 @@ def _words(connection: Connection, judge: Judge | None, *, now: datetime) -> dic
         if _holds(judge, policy, digest):
             found[policy, SAFE] -= late
             found[policy, OVERDUE] = found.get((policy, OVERDUE), NONE) + late
-    for is_late, then in ((True, s.overdue_at < now), (False, s.overdue_at >= now)):
-        wrong = _exactly(connection, (s.valid_from > now) | (s.valid_until <= now), then)
-        for (policy, digest, word), count in wrong.items():
+    for is_late in (True, False):
+        for (policy, digest, word), count in _wrong(connection, now, late=is_late).items():
             if _holds(judge, policy, digest):
                 found[policy, OVERDUE if word == SAFE and is_late else word] -= count
     return {key: count for key, count in found.items() if count.number}
@@ -138,8 +138,8 @@ def unjudged(connection: Connection, judge: Judge | None, *, now: datetime) -> i
     """How many versions are to be judged (again): never judged, by other rules, or by a clock that was wrong."""
     held = {(row.policy, row.word): int(row.number) for row in _tallied(connection, "judged")}
     stale = sum(number for (policy, digest), number in held.items() if not _holds(judge, policy, digest))
-    wrong = _exactly(connection, (standings.c.valid_from > now) | (standings.c.valid_until <= now))
-    return stale + sum(count.number for (policy, digest, _), count in wrong.items() if _holds(judge, policy, digest))
+    wrong = [*_wrong(connection, now, late=True).items(), *_wrong(connection, now, late=False).items()]
+    return stale + sum(count.number for (policy, digest, _), count in wrong if _holds(judge, policy, digest))
 
 
 def _holds(judge: Judge | None, policy: str, digest: str) -> bool:
@@ -219,6 +219,13 @@ def proof_days(database: Database, store: str, grade: Grade) -> list[ProofDay]:
         ]
 
 
+def count_due(database: Database, store: str, grade: Grade, *, before: datetime) -> int:
+    """How many copies in one store fall due at one grade before a moment, counted one by one."""
+    query = select(func.count()).where(dues.c.store == store, dues.c.grade == grade.value, dues.c.due_at < before)
+    with database.reading() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
 def largest_copies(database: Database) -> dict[str, tuple[int, int]]:
     """By policy, the most objects and the most bytes that a copy of one version has."""
     query = select(versions.c.policy, func.max(versions.c.objects), func.max(versions.c.object_bytes))
@@ -242,7 +249,8 @@ def waiting(connection: Connection, store: str, *, policy: str | None) -> Waitin
 
 
 def _coverage(connection: Connection, *, now: datetime) -> Iterator[Coverage]:
-    today, kinds = _day(now), ("due", "proved", "proved-until", "unproved", "absent")
+    today, tomorrow = _day(now), _day(now + timedelta(days=1))
+    kinds = ("due", "proved", "proved-until", "unproved", "absent")
     found = {kind: _by_place(connection, kind) for kind in kinds}
     for store, grade in sorted({place for places in found.values() for place in places}):
         days = {kind: found[kind].get((store, grade), {}) for kind in kinds}
@@ -252,7 +260,6 @@ def _coverage(connection: Connection, *, now: datetime) -> Iterator[Coverage]:
         late_new += _sum(days["unproved"], before=today)
         absent = _sum(days["absent"])
         here = (dues.c.store == store, dues.c.grade == grade)
-        due_today = _exact(connection, dues.c.due_at, here, now=now)
         yield Coverage(
             store=store,
             grade=Grade(grade),
@@ -264,7 +271,7 @@ def _coverage(connection: Connection, *, now: datetime) -> Iterator[Coverage]:
             never=never,
             oldest_proof=connection.execute(select(func.min(dues.c.proved_at)).where(*here)).scalar(),
             next_due=connection.execute(select(func.min(dues.c.due_at)).where(*here)).scalar(),
-            due_now=_sum(days["due"], before=today) + due_today,
+            due_today=_sum(days["due"], before=tomorrow),
             day=_sum(days["proved"]) - _sum(days["proved"], before=_day(now - timedelta(days=1))),
             week=_sum(days["proved"]) - _sum(days["proved"], before=_day(now - WEEK)),
         )
@@ -279,7 +286,8 @@ def _exactly(connection: Connection, *where: ColumnElement[bool]) -> dict[tuple[
     """The versions where this holds, by (policy, digest, word), counted one by one: for what the tallies, which know
     days only, cannot tell.
     """
-    key = (standings.c.policy, standings.c.digest, standings.c.word)
+    # Not the bare columns, or SQLite takes the index that has their order, and reads all of it.
+    key = [column.concat("") for column in (standings.c.policy, standings.c.digest, standings.c.word)]
     query = (
         select(*key, func.count(), func.sum(versions.c.files), func.sum(versions.c.bytes))
         .join_from(standings, versions)
@@ -287,6 +295,18 @@ def _exactly(connection: Connection, *where: ColumnElement[bool]) -> dict[tuple[
         .group_by(*key)
     )
     return {(row[0], row[1], row[2]): Count(*map(int, row[3:])) for row in connection.execute(query)}
+
+
+def _wrong(connection: Connection, now: datetime, *, late: bool) -> dict[tuple[str, str, str], Count]:
+    """The versions whose judgement does not hold by this clock, overdue (by what was judged) or not. One question for
+    each way of being wrong, so that each finds its index; no row is wrong in both.
+    """
+    s = standings.c
+    then = s.overdue_at < now if late else s.overdue_at >= now
+    found = _exactly(connection, s.valid_from > now, then)
+    for key, count in _exactly(connection, s.valid_until <= now, then).items():
+        found[key] = found.get(key, NONE) + count
+    return found
 
 
 def _late_copies_today(connection: Connection, store: str, grade: str, *, now: datetime) -> tuple[Count, Count]:

@@ -140,7 +140,7 @@ def made(address: str, tmp_path: Path) -> Iterator[tuple[str, Path, list[AIPVers
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(history=st.lists(changes, max_size=25))
 def test_what_is_kept_is_what_judging_afresh_gives(
