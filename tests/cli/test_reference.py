@@ -87,11 +87,21 @@ def _alike(example: Any, real: Any, place: str) -> None:
             _alike(example[key], real[key], f"{place}.{key}")
 
 
+def _told(here: Callable[..., Ran], word: object, where: tuple[object, ...]) -> object:
+    """The id that stands for INCIDENT or NOTICE."""
+    if word not in ("INCIDENT", "NOTICE"):
+        return word
+    group = {"INCIDENT": "incident", "NOTICE": "notices"}[str(word)]
+    return here(group, "list", "--all", *where).data[0][str(word).lower()]
+
+
 def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], held: Held, tmp_path: Path) -> None:
     """Every command but the demonstration, which its own test runs."""
     where = ("-w", held.workspace, "--json")
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("extends: default\nacceptance:\n  liter: keep\n")
+    with (held.workspace / "vankho.toml").open("a") as out:
+        out.write('[notices.channels.nobody]\nurl = "json://127.0.0.1:9/x"\n')
     lines = held.package / "metadata.json"
     lines.write_text("{")  # a package with findings
     copy = held.workspace / "stores/second/aip" / held.identifier / "v1/data"
@@ -101,6 +111,14 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
         "show": ("show", *where),
         "events": ("events", held.identifier, *where),
         "audit": ("audit", "--store", "second", *where),
+        "report": ("report", *where),
+        "incident list": ("incident", "list", "--all", *where),
+        "incident show": ("incident", "show", "INCIDENT", *where),
+        "incident acknowledge": ("incident", "acknowledge", "INCIDENT", "--reason", "đĩa cũ", *where),
+        "notices list": ("notices", "list", "--all", *where),
+        "notices show": ("notices", "show", "NOTICE", *where),
+        "notices test": ("notices", "test", "nobody", *where),
+        "watchdog": ("watchdog", *where),
         "repair": ("repair", *where),
         "replicate": ("replicate", *where),
         "restore": ("restore", held.identifier, "--to", tmp_path / "out", *where),
@@ -130,7 +148,7 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
             newest = min((held.workspace / "stores/second/ledger/9998-book-1/checkpoints/99999999").iterdir())
             newest.chmod(0o600)
             newest.write_text("?")
-        real = here(*words).data
+        real = here(*(_told(here, word, where) for word in words)).data
         assert real, name
         _alike(_example(_sections()[name]), real, name)
     _alike(_example(PAGE.partition("## Errors")[2]), here("show", "nobody", *where).data, "error")
