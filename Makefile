@@ -11,13 +11,13 @@ SEED ?=
 RUNS ?=
 DRAW = $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-.PHONY: help demo test conformance hostile faults crash damage simulate mutation bench-catalog bench-wait lint types imports messages install install-dev clean
+.PHONY: help demo test conformance hostile faults crash damage identify-diff simulate mutation bench-catalog bench-wait bench-batch lint types imports messages install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
 	@echo "make test                  everything the tests need, and the tests"
 	@echo "make lint types imports    the checks that CI runs before the tests"
-	@echo "make conformance hostile faults crash damage [SEED=n] [RUNS=n]   attacks on the checks, each with a table"
+	@echo "make conformance hostile faults crash damage identify-diff [SEED=n] [RUNS=n]   attacks on the checks, each with a table"
 	@echo "make bench bench-quick [ROWS=a,b]   Vankho beside its peers, 15 minutes or 2; python -m bench --list names the rows"
 	@echo "make mutation              the checking code broken on purpose, about half an hour"
 
@@ -72,6 +72,10 @@ damage: $(BIN)/.installed-dev
 simulate: $(BIN)/.installed-dev
 	$(BIN)/python -m tests.simulate.table
 
+# Twenty thousand drawn files and the corpora against FIDO's class.
+identify-diff: $(BIN)/.installed-dev
+	$(BIN)/python -m tests.formats.table $(DRAW)
+
 # mutmut and what only it needs; the rest it finds in our environment.
 .venv-mutation/.installed: tests/mutation/constraints.txt
 	$(PYTHON) -m venv .venv-mutation
@@ -103,6 +107,10 @@ bench-quick: $(BIN)/.installed .venv-bench/.installed
 
 bench-wait: $(BIN)/.installed
 	$(BIN)/python -m bench.prefect_wait
+
+# A batch of 200 packages with and without a Prefect server.
+bench-batch: $(BIN)/.installed
+	$(BIN)/python -m bench.prefect_batch
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .

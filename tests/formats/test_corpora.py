@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 from preservation.facts import Basis
 from preservation.formats import format_report, identify_paths
+from tests.formats.stock import difference, stock_fido
 
 pytestmark = pytest.mark.corpora
 
@@ -56,7 +55,8 @@ def test_the_answers_are_those_of_the_class_of_fido(corpora):
     fido = stock_fido()
     seen, bases = Counter(), Counter()
     for path, fact in zip(skeletons, identify_paths(skeletons), strict=True):
-        basis, theirs = fido(path)
+        basis, named = fido(path)
+        theirs = {puid for puid, _ in named}
         ours = {fact.puid, *fact.candidates} - {None}
         told = difference(basis, theirs, fact.basis, ours)
         assert told is not None, (path, basis, theirs, fact.basis, ours)
@@ -65,41 +65,3 @@ def test_the_answers_are_those_of_the_class_of_fido(corpora):
     assert min(bases[basis] for basis in (Basis.SIGNATURE, Basis.CONTAINER, Basis.EXTENSION, Basis.NONE)) > 3
     assert seen["the same"] > 280
     assert (seen["more"], seen["priorities applied"], seen["FIDO asked for less"]) == (34, 29, 2)
-
-
-def difference(basis: Basis, theirs: set[str], our_basis: Basis, ours: set[str]) -> str | None:
-    """How our answer stands to FIDO's; None for one that it may not have."""
-    if (basis, theirs) == (our_basis, ours):
-        return "the same"
-    if (basis, our_basis) == (Basis.CONTAINER, Basis.CONTAINER) and ours and ours < theirs:
-        return "priorities applied"
-    mere = {"x-fmt/263", "fmt/111"}
-    if theirs <= mere and our_basis is Basis.CONTAINER:
-        return "more"  # a signature of several parts, or of a part that need only be there: FIDO leaves it out
-    if basis is Basis.CONTAINER and ours <= mere:
-        return "FIDO asked for less"  # it holds the first part for the whole signature
-    return None
-
-
-def stock_fido():
-    """Ask FIDO's class as it comes: the basis of its answer, and all its PUIDs."""
-    from fido.fido import Fido
-    from fido.versions import get_local_versions
-
-    versions = get_local_versions()
-    said = []
-    fido = Fido(
-        quiet=True,
-        format_files=[versions.pronom_signature, versions.fido_extension_signature],
-        handle_matches=lambda name, matches, seconds, matchtype="": said.append((matchtype, matches)),
-    )
-
-    def ask(path: Path):
-        said.clear()
-        with contextlib.redirect_stderr(io.StringIO()):
-            fido.identify_file(str(path))
-        ((kind, matches),) = said
-        puids = {fido.get_puid(element) for element, _ in matches}
-        return (Basis(kind) if puids else Basis.NONE), puids
-
-    return ask
