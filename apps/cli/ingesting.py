@@ -79,10 +79,12 @@ def take_in(
     """Take packages in: check, identify, bag, copy to every store and prove every copy."""
     from flows.ingest import ingest, ingest_batch
     from flows.run import carry_out
+    from flows.work import processes
 
     sources = [_settled(path) for path in paths]
     with session.open() as workspace:
-        workspace.warm_up()
+        if processes(workspace.settings, len(sources)) == 1:
+            workspace.warm_up()
         if len(sources) == 1:
             done = [carry_out(workspace, ingest, source=sources[0], policy=policy, collection=collection)]
         else:
