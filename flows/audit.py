@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from flows.copies import CopyInUse, audit_replica, is_there, store_failed
+from flows.due_account import OnDemand
 from flows.failures import as_finding
 from flows.outcomes import Verdict
 from flows.references import versions_named
@@ -88,11 +89,15 @@ def _audit_store(workspace: Workspace, store: str, versions: Sequence[AIPVersion
     done: list[Audited] = []
     away: Finding | None = None
     room = FINDINGS_TOLD
-    for version in versions:
-        answer = prove_copy(workspace, version, store, grade, away=away)
-        away = answer.away
-        done.append(replace(answer, report=shortened(answer.report, max(room, FINDINGS_LEAST))))
-        room -= 0 if answer.unread else len(answer.report.findings)
+    with OnDemand(workspace) as counted:
+        for version in versions:
+            started = time.monotonic()
+            answer = prove_copy(workspace, version, store, grade, away=away)
+            away = answer.away
+            done.append(replace(answer, report=shortened(answer.report, max(room, FINDINGS_LEAST))))
+            if not answer.unread:
+                counted.add(version, answer.report, seconds=time.monotonic() - started)
+                room -= len(answer.report.findings)
     return done
 
 

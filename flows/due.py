@@ -23,6 +23,7 @@ from flows.standing import settle
 from flows.steps import Step, plain_step
 from flows.workspace import Workspace
 from policies.plan import Use, Why
+from preservation.catalog.coverage import count_due
 from preservation.catalog.errors import LeaseHeld
 from preservation.catalog.listing import DueCopy
 from preservation.facts import Grade, Outcome

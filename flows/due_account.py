@@ -7,18 +7,21 @@ what people audit on demand is counted too.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from flows.due_plan import Taking
+from flows.in_force import policy_in_force
 from flows.workspace import Workspace
-from policies.hours import local_day
-from policies.plan import Use, Why, budget_limits, effort, larger, priced
+from flows.yielding import ingest_runs
+from policies.hours import local_day, zone_of
+from policies.plan import Use, Why, budget_limits, effort, expected, larger, priced
 from preservation.catalog import audit_days
 from preservation.catalog.audit_days import AuditDay
 from preservation.catalog.listing import DueCopy
-from preservation.facts import Grade
+from preservation.errors import PolicyError
+from preservation.facts import AIPVersion, Grade
+from preservation.replicas.verify import ReplicaReport
 from storage_adapters.errors import StorageError
 from storage_adapters.pacing import Pace, paced
 from storage_adapters.store import Store
@@ -31,7 +34,7 @@ class Account:
 
     def __init__(self, workspace: Workspace, store: str, grade: Grade, taking: Taking) -> None:
         throttle = taking.plan.throttle
-        self.pace = Pace(throttle.bytes_per_second, throttle.requests_per_second, yields=_ingest_runs(workspace))
+        self.pace = Pace(throttle.bytes_per_second, throttle.requests_per_second, yields=ingest_runs(workspace))
         self.objects = 0
         self.money = 0.0
         self._workspace, self._store, self._grade, self._taking = workspace, store, grade, taking
@@ -102,6 +105,47 @@ class Account:
         return AuditDay(self._store, self._grade, self._taking.policy, self._day)
 
 
-def _ingest_runs(_workspace: Workspace) -> Callable[[], bool]:
-    """Whether packages are being taken in just now: audits then leave the stores and disks to them."""
-    return lambda: False
+class OnDemand:
+    """What a person has audited on demand in one store counts for the day's budgets too, and is never refused because
+    of them. Written down every few seconds, and at the end of the block.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._open: dict[str, AuditDay] = {}
+        self._noted = time.monotonic()
+
+    def __enter__(self) -> OnDemand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._note()
+
+    def add(self, version: AIPVersion, report: ReplicaReport, *, seconds: float) -> None:
+        """One copy was read."""
+        held = self._open.get(version.policy) or self._begun(version.policy, report)
+        if held is None:
+            return
+        asked = expected(report.grade, objects=version.objects, bytes=report.bytes_read).requests
+        self._open[version.policy] = replace(
+            held,
+            copies=held.copies + 1,
+            objects=held.objects + version.objects,
+            bytes=held.bytes + report.bytes_read,
+            requests=held.requests + int(asked),
+            milliseconds=held.milliseconds + int(seconds * 1000),
+        )
+        if time.monotonic() - self._noted >= NOTED_EVERY:
+            self._note()
+
+    def _begun(self, policy: str, report: ReplicaReport) -> AuditDay | None:
+        try:
+            zone = zone_of(policy_in_force(self._workspace, policy).schedule)
+        except PolicyError:
+            return None  # no policy, no budget
+        return AuditDay(report.store, report.grade, policy, local_day(self._workspace.clock(), zone))
+
+    def _note(self) -> None:
+        for each in self._open.values():
+            audit_days.add(self._workspace.catalog.database, each)
+        self._open, self._noted = {}, time.monotonic()
