@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -48,9 +48,9 @@ FACTS = tuple(StoreFacts(name, provider=name, region=name, medium=name) for name
 class Table:
     """What was asked, how long the answer took and whether it was right."""
 
+    timed: bool = True  # whether a right answer that comes late has failed
     passed: int = 0
     failed: int = 0
-    lines: list[str] = field(default_factory=list)
 
     def ask(self, name: str, question: Callable[[], object], right: object, *, target: float = TARGET) -> None:
         """Ask several times, compare, note."""
@@ -60,7 +60,7 @@ class Table:
             answer = question()
             times.append(time.perf_counter() - began)
         median = statistics.median(times)
-        well = answer == right and median <= target
+        well = answer == right and (median <= target or not self.timed)
         self.passed, self.failed = self.passed + well, self.failed + (not well)
         word = "ok" if well else "WRONG ANSWER" if answer != right else "too slow"
         print(f"  {name:58} {1000 * median:9.1f} ms  target {1000 * target:6.0f} ms  {word}", flush=True)
