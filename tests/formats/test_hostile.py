@@ -175,7 +175,12 @@ def test_a_broken_signature_fails_the_file_not_the_run(tmp_path):
     asked = "".join(json.dumps([str(tmp_path / name), name]) + "\n" for name in ("a.docx", "good.pdf"))
     limits = '{"seconds": 10, "memory": 536870912, "member": 1048576}'
     answered = subprocess.run(
-        [sys.executable, "-c", broken, limits, "null"], cwd=ROOT, input=asked, capture_output=True, text=True, check=True
+        [sys.executable, "-c", broken, limits, "null"],
+        cwd=ROOT,
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     _, docx, pdf = map(json.loads, answered.stdout.splitlines())
     assert docx["basis"] == "failed"
