@@ -25,6 +25,7 @@ from bench.room import Room
 # row → module with `rows(room) -> Iterable[Result]`
 ROWS = {
     "ingest": "bench.ingest",
+    "identify": "bench.identify",
     "validate": "bench.validate",
     "audit": "bench.audit",
     "catalog": "bench.admission",

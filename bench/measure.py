@@ -66,12 +66,13 @@ def duel(
     rounds: int,
     amount: float,
     unit: str,
-    target: float | None = None,
-    against: str | None = None,
+    target: float | Mapping[str, float] | None = None,
     state: str = "warm",
     notes: tuple[str, ...] = (),
 ) -> Result:
-    """Every side once a round, in turn; ours (the first) against the fastest of the others, or the one named."""
+    """Every side once a round, in turn. The first is ours; the target is how many times faster it is to be than the
+    fastest of the others, or than each one that is named.
+    """
     took: dict[str, tuple[list[float], list[float]]] = {side.name: ([], []) for side in sides}
     for _ in range(rounds):
         proofs: dict[str, object] = {}
@@ -86,26 +87,33 @@ def duel(
     amounts = {side.name: side.amount or amount for side in sides}
     if len(sides) == 1:
         return Result(title, unit, state, amounts, figures, notes=notes)
-    theirs = against or _fastest(figures, amounts, sides[1:])
-    ratios, seen = _ratios(figures, amounts, sides[0].name, theirs)
-    if against:
-        rest = (_ratios(figures, amounts, sides[0].name, side.name)[1] for side in sides[1:] if side.name != against)
-        seen = "; ".join((seen, *rest))
-    wanted = f"at least {target:g} times {against or ''}".rstrip() if target is not None else ""
-    reached = None if target is None else statistics.median(ratios) >= target
-    return Result(title, unit, state, amounts, figures, wanted, seen, reached, notes)
+    wanted = dict(target) if isinstance(target, Mapping) else {_fastest(figures, amounts, sides[1:]): target}
+    found = {name: _ratios(figures, amounts, sides[0].name, name) for name in wanted}
+    if isinstance(target, Mapping):
+        found |= {s.name: _ratios(figures, amounts, sides[0].name, s.name) for s in sides[1:] if s.name not in found}
+    known = {name: least for name, least in wanted.items() if least is not None}
+    return Result(
+        title,
+        unit,
+        state,
+        amounts,
+        figures,
+        "; ".join(f"at least {least:g} times {name}" for name, least in known.items()),
+        "; ".join(words for _, words in found.values()),
+        all(found[name][0] >= least for name, least in known.items()) if known else None,
+        notes,
+    )
 
 
-def _ratios(
-    figures: Mapping[str, Took], amounts: Mapping[str, float], ours: str, theirs: str
-) -> tuple[list[float], str]:
-    """How many times faster ours was in each round, and that in words."""
+def _ratios(figures: Mapping[str, Took], amounts: Mapping[str, float], ours: str, theirs: str) -> tuple[float, str]:
+    """How many times faster ours was, as a number and in words."""
     own, other = figures[ours], figures[theirs]
     scale = amounts[ours] / amounts[theirs]
     ratios = [scale * theirs_took / ours_took for ours_took, theirs_took in zip(own.wall, other.wall, strict=True)]
     processors = scale * statistics.median(other.cpu) / max(statistics.median(own.cpu), 1e-9)
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    return ratios, f"{statistics.median(ratios):.2f} ({spread}) times {theirs}, by processor time {processors:.2f}"
+    middle = statistics.median(ratios)
+    return middle, f"{middle:.2f} ({spread}) times {theirs}, by processor time {processors:.2f}"
 
 
 def _fastest(figures: Mapping[str, Took], amounts: Mapping[str, float], sides: Sequence[Side]) -> str:

@@ -1,0 +1,94 @@
+"""Identification in one process: our engine, FIDO's class, Siegfried (pygfried) with two workers, on the same files.
+
+Everybody reads the files; signatures are loaded before. Each answer of ours is compared with FIDO's, file by file,
+with the same signatures; where a container, a priority or a root element told more, that is counted apart.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import pygfried
+
+from bench import measure
+from bench.measure import Disagreement, Result, Side
+from bench.room import CORES, Room
+from preservation.formats.edges import edges_of
+from preservation.formats.engine import Engine
+from preservation.formats.limits import Limits
+from preservation.formats.pronom.releases import fido_release
+from tests.formats.stock import stock_fido
+from tests.formats.table import comparer
+
+SAMPLE, QUICK = 800, 60  # files of each set: FIDO does some 130 a second
+SETS = {"L": ("masters", 25.0), "S": ("scans", 40.0), "M": ("tiny files", 60.0), "D": ("diverse files", 60.0)}
+SIEGFRIED = f"Siegfried, {CORES} workers"
+
+
+def rows(room: Room) -> Iterable[Result]:
+    """Every set, or a sample of it."""
+    engine, fido, compare = Engine(fido_release(), Limits(), tool="bench"), stock_fido(), comparer()
+
+    def ours(file: Path) -> object:
+        with file.open("rb", buffering=0) as opened:
+            head, tail = edges_of(opened.fileno(), os.fstat(opened.fileno()).st_size)
+            return engine.identify(head, tail, file.name, lambda: file.open("rb"))
+
+    for name, (title, target) in SETS.items():
+        files = _sample(room, name)
+        kinds = _same(files, compare)
+        sides = [
+            Side("vankho", partial(_each, files, ours)),
+            Side("fido", partial(_each, files, fido)),
+            Side(SIEGFRIED, partial(_siegfried, [str(file) for file in files])),
+        ]
+        told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        yield measure.duel(
+            f"identification: {title}",
+            sides,
+            rounds=room.times(3),
+            amount=len(files),
+            unit="files",
+            target={"fido": target, SIEGFRIED: 2.0},
+            notes=(f"{len(files)} files, {_megabytes(files):.0f} MB; beside FIDO's answers: {told}",),
+        )
+
+
+def _sample(room: Room, name: str) -> list[Path]:
+    made = room.set(name)
+    files = sorted(file for package in made.packages for file in package.rglob("*") if file.is_file())
+    files = [file for file in files if file.stat().st_size]  # nobody is asked of an empty one
+    drawn = random.Random(4).sample(files, min(len(files), QUICK if room.quick else SAMPLE))
+    for file in drawn:
+        file.read_bytes()
+    return drawn
+
+
+def _same(
+    files: Iterable[Path], compare: Callable[[Path, str | None], tuple[str | None, str | None]]
+) -> Counter[str]:
+    """How our answers stand to FIDO's. Raises Disagreement for one that is neither the same nor more."""
+    kinds: Counter[str] = Counter()
+    for file in files:
+        kind, why = compare(file, file.name if file.parent.name == "khung" else None)
+        if why is not None:
+            raise Disagreement(f"{file.name}: {why}")
+        kinds[kind or "the same"] += 1
+    return kinds
+
+
+def _each(files: Iterable[Path], identify: Callable[[Path], object]) -> int:
+    return sum(identify(file) is not None for file in files)
+
+
+def _siegfried(files: list[str]) -> int:
+    return len(pygfried.identify_many(files, workers=CORES)["files"])
+
+
+def _megabytes(files: Iterable[Path]) -> float:
+    return sum(file.stat().st_size for file in files) / 1e6
