@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from flows.in_force import policy_in_force
+from flows.late import late_because
 from flows.workspace import Workspace
 from policies.standing import Word
 from preservation.catalog.coverage import Count, Coverage, Summary
@@ -61,7 +62,10 @@ def overview(workspace: Workspace, *, late: Mapping[tuple[str, Grade], Mapping[s
     summary = workspace.catalog.standing(workspace.clock())
     for name in summary.policies:
         policy_in_force(workspace, name)
-    return Overview(summary, late or {})
+    if late is None:
+        overdue = {(each.store, each.grade): each.overdue.number for each in summary.coverage}
+        late = late_because(workspace, overdue=overdue)
+    return Overview(summary, late)
 
 
 def page(

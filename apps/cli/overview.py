@@ -15,6 +15,8 @@ REASONS = {
     "throttled": say("late because of a budget or throttle"),
     "away": say("late because the store is away"),
     "failed": say("late because reading failed"),
+    "stopped": say("late because the run was ended"),
+    "not-run": say("late because no audit of what is due ran"),
 }
 
 

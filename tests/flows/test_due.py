@@ -14,11 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from flows.audit import audit
 from flows.due import DueAudited, audit_due, plan_due
 from flows.ingest import ingest
+from flows.late import failed_since, late_because
 from flows.ledger import in_ledger
+from flows.look_ahead import look_ahead
 from flows.outcomes import Verdict, worst_of
+from flows.standing import overview
 from flows.workspace import Workspace
+from policies.load import check_file
 from preservation.catalog import audit_days
 from preservation.facts import Grade
 from preservation.formats.identify import Identifier
@@ -283,3 +288,53 @@ def test_a_policy_that_is_broken_leaves_the_one_in_force_in_force(house: House) 
         assert "policy-not-in-force" in codes(workspace.notices)
     with after(house, 80) as workspace:
         assert not outcomes(read(workspace))
+
+
+def test_late_because_of_a_budget_a_store_that_is_away_and_nobody_are_three_things(house: House) -> None:
+    plan(house, ", budget: {bytes_per_day: 40000}")
+    folder = house.store_folder("b")
+    folder.rename(folder.with_name("elsewhere"))
+    overdue = {("a", Grade.BYTES): 2, ("b", Grade.BYTES): 3}
+    with after(house, 110) as workspace:
+        assert late_because(workspace, overdue=overdue) == {
+            ("a", Grade.BYTES): {"not-run": 2},
+            ("b", Grade.BYTES): {"not-run": 3},
+        }
+        read(workspace)
+        assert late_because(workspace, overdue=overdue) == {
+            ("a", Grade.BYTES): {"throttled": 2},
+            ("b", Grade.BYTES): {"away": 3},
+        }
+        copy = next(iter(workspace.catalog.due("b", Grade.BYTES, before=workspace.clock())))
+        failed = failed_since(workspace, copy.identifier, copy.version, "b", Grade.BYTES)
+        assert failed is not None
+        assert failed[1] == 1
+        assert overview(workspace).late["b", Grade.BYTES] == {"away": AIPS}
+
+
+def test_what_people_audit_on_demand_counts_for_the_budget(house: House) -> None:
+    plan(house, ", budget: {bytes_per_day: 40000}")
+    with after(house, 80) as workspace:
+        reference = next(iter(workspace.catalog.versions())).identifier
+        in_ledger(workspace, audit, [reference], store="a")
+        done = read(workspace, store="a")
+        assert outcomes(done)["intact"] < 2
+        assert sum(day.bytes for day in used(workspace)) <= 40000
+
+
+def test_a_year_ahead_says_what_it_takes_and_what_a_draft_would_change(house: House, tmp_path: Path) -> None:
+    with after(house, 0) as workspace:
+        seen = look_ahead(workspace, days=365)
+        assert {each.store: each.copies for each in seen.in_force} == {"a": 4 * AIPS, "b": 4 * AIPS}
+        assert not any(each.overdue or each.too_small for each in seen.in_force)
+        assert max(each.longest for each in seen.in_force) < timedelta(days=90)
+        draft = tmp_path / "default.yaml"
+        budget = ", budget: {bytes_per_day: 900}"
+        draft.write_text(POLICY.format(more=budget, cron="0 1 * * 0").replace("P90D", "P5D"), "utf-8")
+        compared = look_ahead(workspace, draft=draft, days=365)
+        assert compared.in_force == seen.in_force
+        assert compared.replaces == "default"
+        assert compared.draft is not None
+        assert all(each.overdue for each in compared.draft)
+        assert set(codes(compared.findings)) == {"policy-cannot-be-kept", "policy-copy-above-budget"}
+        assert codes(check_file(draft)).count("policy-cannot-be-kept") == 1
