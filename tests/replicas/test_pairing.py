@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preservation.facts import ObjectFact, Role
-from preservation.replicas.pairing import in_order, pair
+from preservation.replicas.pairing import TOGETHER, in_order, pair
 from storage_adapters.store import ObjectStat
 
 # Letters around "/" in byte order, Vietnamese ones, and one that UTF-16 would sort elsewhere than UTF-8 does.
@@ -84,3 +84,58 @@ def test_an_error_of_the_items_is_raised():
 
     with pytest.raises(OSError, match="went away"):
         list(in_order(lambda number: number, items(), threads=2))
+
+
+@given(sizes=st.lists(st.integers(0, 2 << 20), max_size=200), wrong=st.none() | st.integers(0, 199))
+@settings(deadline=None, max_examples=50)
+def test_small_items_go_together_and_answers_and_errors_come_where_they_belong(sizes: list[int], wrong: int | None):
+    def work(item: tuple[int, int]) -> int:
+        if item[0] == wrong:
+            raise ValueError(item)
+        return item[0]
+
+    answers = in_order(work, enumerate(sizes), threads=3, size=lambda item: item[1])
+    seen: list[int] = []
+    if wrong is not None and wrong < len(sizes):
+        with pytest.raises(ValueError, match=str(wrong)):
+            seen.extend(answers)
+        assert seen == list(range(len(seen)))
+        seen = list(range(wrong)) if len(seen) == wrong else seen
+        assert len(seen) == wrong
+    else:
+        assert list(answers) == list(range(len(sizes)))
+
+
+def test_what_goes_together_is_bounded():
+    taken = 0
+
+    def items():
+        nonlocal taken
+        for number in range(100_000):
+            taken += 1
+            yield number
+
+    answers = in_order(lambda number: number, items(), threads=2, size=lambda _: 1)
+    assert next(answers) == 0
+    answers.close()
+    assert taken <= TOGETHER * 9
+
+
+def test_after_an_error_a_batch_that_has_begun_ends_early():
+    begun: list[int] = []
+    gate = threading.Event()
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 0:
+            raise ValueError(number)
+        if number == TOGETHER:
+            gate.wait(5)
+        return number
+
+    answers = in_order(work, range(TOGETHER * 8), threads=2, size=lambda _: 1)
+    timer = threading.Timer(0.3, gate.set)
+    timer.start()
+    with pytest.raises(ValueError, match="0"):
+        next(answers)
+    assert len(begun) < TOGETHER * 2

@@ -1,0 +1,74 @@
+"""What the system keeps in memory of a store's files: nothing of what was just written, and nothing through audits."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from preservation.replicas.judge import digest_of
+from storage_adapters.conformance_trial import sha256
+from storage_adapters.local import LocalStore, _in_memory, forget
+from tests.conftest import cannot_run
+
+DATA = os.urandom(9 << 20)
+
+
+def known(file: Path) -> bool:
+    with file.open("rb", buffering=0) as opened:
+        return _in_memory(opened.fileno())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    trial = tmp_path / "trial"
+    trial.write_bytes(b"x")
+    with trial.open("rb") as opened:
+        os.fsync(opened.fileno())
+        forget(opened.fileno())
+    if known(trial):
+        cannot_run("this file system keeps everything in memory, or does not say")
+    made = LocalStore("disk", tmp_path)
+    made.put("a", io.BytesIO(DATA), size=len(DATA), sha256=sha256(DATA))
+    return made
+
+
+def test_what_was_just_written_is_read_from_the_disk(store: LocalStore) -> None:
+    assert not known(store.root / "a")
+
+
+def test_an_audit_leaves_memory_as_it_was(store: LocalStore) -> None:
+    assert digest_of(store, "a") == (sha256(DATA), len(DATA))
+    assert not known(store.root / "a")
+    (store.root / "a").read_bytes()  # somebody works with it
+    assert known(store.root / "a")
+    assert digest_of(store, "a") == (sha256(DATA), len(DATA))
+    assert known(store.root / "a")
+
+
+def test_a_second_look_is_asked_of_the_disk(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    (store.root / "a").read_bytes()
+    before: list[bool] = []
+    real = os.readv
+
+    def seen(file: int, buffers: object) -> int:
+        before.append(_in_memory(file))
+        return real(file, buffers)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "readv", seen)
+    digest_of(store, "a")
+    digest_of(store, "a", afresh=True)
+    first, second = before[0], before[len(before) // 2]
+    assert (first, second) == (True, False)
+
+
+def test_a_file_system_that_cannot_say_is_left_alone(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> int:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "preadv", refuses)
+    monkeypatch.setattr(os, "posix_fadvise", refuses)
+    assert digest_of(store, "a") == (sha256(DATA), len(DATA))
+    store.put("b", io.BytesIO(DATA), size=len(DATA), sha256=sha256(DATA))
