@@ -110,6 +110,12 @@ def plan_due(
     ]
 
 
+def next_due(workspace: Workspace) -> datetime | None:
+    """When the next copy falls due, in any store at any grade; None when none ever does."""
+    coverage = workspace.catalog.standing(workspace.clock()).coverage
+    return min((each.next_due for each in coverage if each.next_due is not None), default=None)
+
+
 def places(workspace: Workspace, *, store: str | None, evidence: str | None) -> Iterator[tuple[str, Grade]]:
     """The stores and grades asked for, presence first: what takes moments does not wait for what takes hours."""
     if store is not None:

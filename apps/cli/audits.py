@@ -129,7 +129,7 @@ def _prove_due(
     length: str | None,
     until: str | None,
 ) -> Answer:
-    from flows.due import audit_due, plan_due
+    from flows.due import audit_due, next_due, plan_due
     from flows.run import carry_out
 
     with session.open() as workspace:
@@ -141,10 +141,11 @@ def _prove_due(
         }
         if dry_run:
             planned = plan_due(workspace, **asked)
-            return Answer([_planned_json(each) for each in planned], _planned_lines(planned))
+            return Answer([_planned_json(each) for each in planned], _planned_lines(planned, next_due(workspace)))
         done: list[DueAudited] = carry_out(workspace, audit_due, **asked)
+        soonest = next_due(workspace)
     data = [_due_json(each, session.language) for each in done]
-    return Answer(data, _due_lines(done, session.language), worst_of(done))
+    return Answer(data, _due_lines(done, soonest, session.language), worst_of(done))
 
 
 def _end(workspace: Workspace, length: str | None, until: str | None) -> datetime | None:
@@ -179,7 +180,7 @@ def _duration(text: str) -> timedelta:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
-def _due_lines(done: Sequence[DueAudited], language: str) -> list[Line]:
+def _due_lines(done: Sequence[DueAudited], soonest: datetime | None, language: str) -> list[Line]:
     """What was read of each store and grade, what was found, what is left and why."""
     worked = [each for each in done if each.copies]
     lines: list[Line] = []
@@ -209,7 +210,7 @@ def _due_lines(done: Sequence[DueAudited], language: str) -> list[Line]:
                 lines += shapes.finding_lines(report.findings, language)
         lines += _left(each.store, each.grade, each.waiting, each.held, each.opens)
     if not lines:
-        lines.append(say("Nothing is due today."))
+        lines += _nothing(soonest)
     if any(each.outcomes.get(Outcome.DAMAGED.value) for each in done):
         lines.append(say("Next: `vankho repair` brings damaged copies back from proved ones."))
     if any(each.outcomes.get(Outcome.UNREADABLE.value) for each in done):
@@ -258,10 +259,10 @@ def _due_json(each: DueAudited, language: str) -> dict[str, Any]:
     }
 
 
-def _planned_lines(planned: Sequence[Planned]) -> list[Line]:
+def _planned_lines(planned: Sequence[Planned], soonest: datetime | None) -> list[Line]:
     """Today's share without reading it."""
     if not any(each.copies or each.waiting for each in planned):
-        return [say("Nothing is due today."), *_soonest(planned)]
+        return _nothing(soonest)
     headings = (
         *(say("Store"), say("Evidence"), say("Policy"), say("Copies"), say("Early"), say("Size")),
         *(say("Requests"), say("Cost"), say("Time"), say("Left")),
@@ -283,9 +284,10 @@ def _planned_lines(planned: Sequence[Planned]) -> list[Line]:
     return lines
 
 
-def _soonest(planned: Sequence[Planned]) -> list[Line]:
-    known = [each.next_due for each in planned if each.next_due is not None]
-    return [say("The next copy falls due on {at}.", at=shapes.moment(min(known)))] if known else []
+def _nothing(soonest: datetime | None) -> list[Line]:
+    if soonest is None:
+        return [say("Nothing is due today.")]
+    return [say("Nothing is due today. The next copy falls due on {at}.", at=shapes.moment(soonest))]
 
 
 def _planned_json(each: Planned) -> dict[str, Any]:
