@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import flow, task
+from prefect import Flow, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import SyncClientContext
@@ -39,6 +39,7 @@ from flows.replicate import replicate
 from flows.restore import restore
 from flows.run import is_there
 from flows.steps import RETRY_DELAYS
+from flows.watchdog import watch
 from flows.workspace import Workspace, open_workspace
 from preservation.findings import Finding, Severity
 from storage_adapters.errors import StorageUnavailable
@@ -78,7 +79,8 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
     try:
         # On the runner's loop, and not by `asyncio.run`, which keeps Ctrl-C back until the whole flow is over.
         with named_after_us(), asyncio.Runner() as runner:
-            flow_run = _FLOWS[name](workspace=str(workspace.folder), **parameters, return_state=True)
+            begin: Callable[..., Any] = FLOWS[name]
+            flow_run = begin(workspace=str(workspace.folder), **parameters, return_state=True)
             state = runner.get_loop().run_until_complete(_concluding(flow_run, caller))
     except Exception:
         if not caller.answers and caller.raised is None:
@@ -266,6 +268,15 @@ async def reconcile_flow(workspace: str, store: str | None = None) -> State[Any]
         return _carried(opened, reconcile, store=store)
 
 
+@flow(name="watchdog", flow_run_name="watchdog")
+async def watchdog_flow(workspace: str) -> State[Any]:
+    """Whether everything that was due has run."""
+    with _opened(workspace) as opened:
+        seen = watch(opened)
+        words = "; ".join(str(alarm.text) for alarm in seen.alarms) or "all is well"
+        return Completed(name="Alarm", message=words) if seen.alarms else Completed(message=words)
+
+
 @flow(name="restore", flow_run_name="restore {reference}")
 async def restore_flow(
     workspace: str, reference: str, to: str, store: str | None = None, version: int | None = None
@@ -275,7 +286,7 @@ async def restore_flow(
         return _carried(opened, restore, reference, to=to, store=store, version=version)
 
 
-_FLOWS: dict[str, Callable[..., Any]] = {
+FLOWS: dict[str, Flow[..., Coroutine[Any, Any, State[Any]]]] = {
     "ingest": ingest_flow,
     "ingest_batch": ingest_batch_flow,
     "replicate": replicate_flow,
@@ -283,5 +294,6 @@ _FLOWS: dict[str, Callable[..., Any]] = {
     "audit_due": audit_due_flow,
     "repair": repair_flow,
     "reconcile": reconcile_flow,
+    "watchdog": watchdog_flow,
     "restore": restore_flow,
 }

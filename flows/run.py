@@ -6,6 +6,7 @@ Without a server nothing of Prefect is imported and nothing waits for it; the ca
 from __future__ import annotations
 
 import http.client
+import json
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from wording import say
 Answer = TypeVar("Answer")
 
 USUAL_SERVER = "http://127.0.0.1:4200/api"
+RUNNING = "up.json"  # in the workspace: what `vankho up` has started, while it runs
 PATIENCE = 1.0  # seconds for a server to say that it is there
 
 
@@ -28,7 +30,7 @@ def carry_out(workspace: Workspace, body: Callable[..., Answer], /, **parameters
     server = answering_server(workspace)
     if server is None:
         return in_ledger(workspace, body, **parameters)
-    _settle_prefect(server)
+    settle_prefect(server)
     from flows import prefect_runs  # late: a second of import that only a run in sight of a server needs
 
     answer: Answer = prefect_runs.run(workspace, body.__name__, parameters)
@@ -42,15 +44,17 @@ def close_dead_runs(workspace: Workspace, *, dry_run: bool = False) -> list[str]
     server = answering_server(workspace)
     if server is None:
         return []
-    _settle_prefect(server)
+    settle_prefect(server)
     from flows import dead_runs  # late, as above
 
     return dead_runs.close_dead_runs(workspace, dry_run=dry_run)
 
 
 def answering_server(workspace: Workspace) -> str | None:
-    """The API address of the Prefect server that answers: the one set, else the usual one; None when none does."""
-    address = os.environ.get("PREFECT_API_URL") or workspace.settings.prefect.api_url or USUAL_SERVER
+    """The API address of the Prefect server that answers: the one set, else the one that `vankho up` runs here, else
+    the usual one; None when none does.
+    """
+    address = server_tried(workspace)
     if holds_credentials(address):
         raise UsageError(
             say("PREFECT_API_URL holds a user name or a password, which Prefect would show."),
@@ -59,6 +63,16 @@ def answering_server(workspace: Workspace) -> str | None:
             next_step=say("Take them out of the address, and give them as PREFECT_API_AUTH_STRING."),
         )
     return address if is_there(address) else None
+
+
+def server_tried(workspace: Workspace) -> str:
+    """The address at which a Prefect server is looked for."""
+    running = workspace.folder / RUNNING
+    try:
+        here = json.loads(running.read_text("utf-8")).get("api_url")
+    except (OSError, ValueError, AttributeError):
+        here = None
+    return os.environ.get("PREFECT_API_URL") or workspace.settings.prefect.api_url or here or USUAL_SERVER
 
 
 def is_there(address: str) -> bool:
@@ -79,7 +93,7 @@ def is_there(address: str) -> bool:
         connection.close()
 
 
-def _settle_prefect(server: str) -> None:
+def settle_prefect(server: str) -> None:
     """What Prefect reads when it is imported: our server, none of its own, no calls home, no lines on our screen."""
     os.environ["PREFECT_API_URL"] = server
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"

@@ -109,9 +109,15 @@ NOT_THE_ADAPTERS = {"kind", *_Audited.model_fields}  # what the settings of a st
 
 
 class PrefectSettings(_Part):
-    """A running Prefect server in which runs are seen; without `api_url` the usual local address is tried."""
+    """A running Prefect server in which runs are seen; without `api_url` the usual local address is tried. Scheduled
+    runs wait in the work pool `pool`. `database` is where the server of `vankho up` keeps its own data, and `runs`
+    how many runs go on there at once.
+    """
 
     api_url: str | None = None
+    pool: str = Field(default="vankho", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")
+    database: SecretStr | None = None  # postgresql+asyncpg://user:password@host/prefect; else SQLite in the workspace
+    runs: int = Field(default=4, ge=1, le=64)
 
 
 class WorkSettings(_Part):
@@ -229,6 +235,8 @@ def _keep_secrets(settings: Settings, file: Path) -> None:
             addresses[f"stores.{name}.endpoint_url"] = store.endpoint_url
     for channel in settings.notices.channels.values():
         keep_secret(*_secrets_in(channel.url.get_secret_value()))
+    if settings.prefect.database is not None:
+        keep_secret(*_secrets_in(settings.prefect.database.get_secret_value()))
     password = settings.catalog.url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     options = parse_qsl(settings.catalog.url.partition("?")[2])  # libpq takes passwords there too
     keep_secret(password, unquote(password), *(value for name, value in options if "pass" in name))

@@ -19,6 +19,7 @@ from apps.cli import (
     ingesting,
     ledger,
     rules,
+    scheduling,
     screen,
     tidying,
     viewing,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
     tidying.register(app)
     watching.register(app)
     rules.register(app)
+    scheduling.register(app)
     formats.register(app)
     bags.register(app)
     ledger.register(app)
