@@ -19,6 +19,7 @@ help:
 	@echo "make lint types imports    the checks that CI runs before the tests"
 	@echo "make conformance hostile faults crash damage identify-diff [SEED=n] [RUNS=n]   attacks on the checks, each with a table"
 	@echo "make bench bench-quick [ROWS=a,b]   Vankho beside its peers, 15 minutes or 2; python -m bench --list names the rows"
+	@echo "make simulate              a year of audits of three collections, a minute"
 	@echo "make mutation              the checking code broken on purpose, about half an hour"
 
 # Versions and hashes are pinned; nothing is resolved at installation.
