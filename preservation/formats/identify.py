@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -25,6 +24,7 @@ from preservation.formats.pronom.facts import SignatureFiles
 from preservation.formats.walk import Entry, walk
 
 TOGETHER = 64  # files asked for at once: a worker does not wait for us between them
+HELD = 4 << 20  # bytes of files read already that are asked for at once
 _AHEAD = 3  # batches asked for before the first answer is taken, for each worker
 
 
@@ -84,9 +84,10 @@ class Identifier:
     def identify_seen(self, files: Iterable[Seen]) -> Iterator[FormatFact]:
         """One FormatFact per file, in order, while the files are still coming in: a few batches ahead of the answers.
 
-        Raises IdentifierUnavailable when no worker can be started at all.
+        The workers are given the first and the last bytes, and open only what begins like a container. Raises
+        IdentifierUnavailable when no worker can be started at all.
         """
-        return self._in_order(Entry(seen.name, seen.opens) for seen in files)
+        return self._in_order(Entry(seen.name, seen.opens, edges=(seen.head, seen.tail)) for seen in files)
 
     def identify_paths(self, paths: Sequence[Path]) -> Iterator[FormatFact]:
         r"""One FormatFact per file named or found in the named folders, sorted within each folder.
@@ -98,9 +99,8 @@ class Identifier:
 
     def _in_order(self, entries: Iterable[Entry]) -> Iterator[FormatFact]:
         waiting: deque[Future[list[FormatFact]]] = deque()
-        source = iter(entries)
         try:
-            while batch := list(islice(source, TOGETHER)):
+            for batch in _batches(entries):
                 waiting.append(self._threads.submit(self._answers, batch))
                 if len(waiting) >= _AHEAD * self._workers:
                     yield from waiting.popleft().result()
@@ -123,9 +123,8 @@ class Identifier:
         answers: list[FormatFact] = []
         while len(answers) < len(entries):
             worker = self._take()
-            rest = [(entry.real, entry.shown) for entry in entries[len(answers) :]]
             try:
-                for fact in worker.ask(rest):
+                for fact in worker.ask(entries[len(answers) :]):
                     answers.append(fact)  # noqa: PERF402 - what came before its death must not be lost
             except WorkerDied as death:
                 with self._lock:
@@ -158,6 +157,20 @@ class Identifier:
             worker = WorkerProcess(self._limits, tool=self._tool, signatures=self._signatures)
             self._all.add(worker)
             return worker
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """So many together as are asked for at once."""
+    batch: list[Entry] = []
+    held = 0
+    for entry in entries:
+        batch.append(entry)
+        held += sum(map(len, entry.edges)) if entry.edges else 0
+        if len(batch) == TOGETHER or held >= HELD:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def identify(

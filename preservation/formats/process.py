@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -22,6 +22,7 @@ from preservation.errors import PreservationError
 from preservation.facts import FormatFact
 from preservation.formats.limits import Limits
 from preservation.formats.pronom.facts import SignatureFiles
+from preservation.formats.walk import Entry
 from preservation.formats.worker import OUT_OF_MEMORY
 from preservation.inventory import load_format
 from wording import say
@@ -31,6 +32,9 @@ _BOOT = "import importlib, sys; sys.path.append(sys.argv.pop(1)); importlib.impo
 _HOME = str(Path(preservation.__file__).resolve().parents[1])
 _START_SECONDS = 120.0  # a cold disk under load; the signatures take half a second when all is well
 _PORTION = 32 * 1024  # bytes asked at once: a pipe takes them whole, so that neither side waits for the other
+_ANSWERS = (
+    16  # files asked at once with their bytes: for these the worker is waited for, so a pipe must take its answers
+)
 _GRACE_SECONDS = 5.0  # the worker's own alarm rings first
 
 
@@ -40,19 +44,27 @@ def _fact(line: bytes) -> FormatFact:
     return load_format(json.loads(line))
 
 
-def _portions(files: Iterable[tuple[str, str]]) -> Iterator[list[bytes]]:
-    """Requests, as many at a time as a pipe surely takes."""
+def _portions(files: Iterable[Entry]) -> Iterator[list[bytes]]:
+    """Requests, as many at a time as a pipe surely takes, or its answers."""
     portion: list[bytes] = []
     size = 0
     for file in files:
-        line = json.dumps(file).encode("ascii") + b"\n"
-        if portion and size + len(line) > _PORTION:
+        request = _request(file)
+        if portion and (size + len(request) > _PORTION if file.edges is None else len(portion) == _ANSWERS):
             yield portion
             portion, size = [], 0
-        portion.append(line)
-        size += len(line)
+        portion.append(request)
+        size += len(request)
     if portion:
         yield portion
+
+
+def _request(file: Entry) -> bytes:
+    if file.edges is None:
+        return json.dumps([file.real, file.shown]).encode("ascii") + b"\n"
+    head, tail = file.edges
+    given = tail if tail is not head else b""  # of a small file they are the same
+    return b"".join((json.dumps([file.real, file.shown, len(head), len(given)]).encode("ascii"), b"\n", head, given))
 
 
 class Tool(StrEnum):
@@ -91,8 +103,8 @@ class WorkerProcess:
         self._unknown: FormatFact | None = None
         self._heard = b""  # what the worker said beyond the last line taken
 
-    def ask(self, files: Sequence[tuple[str, str]]) -> Iterator[FormatFact]:
-        """What each file (path to open, name) is, one after the other.
+    def ask(self, files: Iterable[Entry]) -> Iterator[FormatFact]:
+        """What each file is, one after the other.
 
         Raises WorkerDied at the file that was too much, IdentifierUnavailable when the worker never started.
         """
@@ -108,8 +120,9 @@ class WorkerProcess:
 
     def _say(self, text: bytes) -> None:
         assert self._process.stdin is not None
-        while text:
-            text = text[self._process.stdin.write(text) :]
+        rest = memoryview(text)
+        while rest:
+            rest = rest[self._process.stdin.write(rest) :]
 
     def failed(self, note: str) -> FormatFact:
         """The answer for a file that was not identified."""

@@ -10,11 +10,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file to identify: the path to show, the path to open, and why it cannot be opened when it cannot."""
+    """A file to identify: the path to show, the path to open, why it cannot be opened when it cannot, and its first
+    and last bytes when they have been read already.
+    """
 
     shown: str
     real: str
     problem: str | None = None
+    edges: tuple[bytes, bytes] | None = None
 
 
 def walk(paths: Sequence[Path]) -> Iterator[Entry]:

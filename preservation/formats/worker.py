@@ -1,6 +1,7 @@
 """The process that opens hostile files: one request line in, one answer line out, under limits.
 
-Lines are JSON in ASCII, so no file name can end a line or pass for an answer. What FIDO prints goes nowhere.
+Lines are JSON in ASCII, so no file name can end a line or pass for an answer. What FIDO prints goes nowhere. A
+request is [path, name], or [path, name, length, length] and then so many first and last bytes of a file read already.
 It ends when its input ends, when a file takes too long (the kernel's alarm, which also rings inside a regular
 expression and when the parent is gone), or when memory runs out; the parent reads the reason from how it ended.
 """
@@ -15,7 +16,7 @@ import signal
 import stat
 import sys
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -55,13 +56,14 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
     unknown = FormatFact("", None, None, Basis.FAILED, tool=engine.tool, signatures=engine.signatures)
     send(answers, unknown)
     silence(2)
-    for line in sys.stdin.buffer:
-        path, name = json.loads(line)
+    requests = sys.stdin.buffer
+    for line in requests:
+        path, name, *lengths = json.loads(line)
+        given = [requests.read(length) for length in lengths]
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
         try:
-            with open_regular(path) as file:
-                head, tail = edges_of(file.fileno(), os.fstat(file.fileno()).st_size)
-                fact = engine.identify(head, tail, name, lambda: file)
+            head, tail = given or _edges(path)
+            fact = engine.identify(head, tail or head, name, partial(open_regular, path))
         except MemoryError:
             raise
         except BecameShorter:
@@ -72,6 +74,11 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
             fact = replace(unknown, note=reason(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
         send(answers, fact)
+
+
+def _edges(path: str) -> tuple[bytes, bytes]:
+    with open_regular(path) as file:
+        return edges_of(file.fileno(), os.fstat(file.fileno()).st_size)
 
 
 def open_regular(path: str) -> IO[bytes]:
