@@ -21,6 +21,7 @@ from flows.outcomes import Verdict
 from flows.references import version_named
 from flows.standing import settle
 from flows.steps import Step, plain_step
+from flows.told import left_for_later
 from flows.workspace import Workspace
 from policies.plan import Use, Why
 from preservation.catalog.coverage import count_due
@@ -90,10 +91,14 @@ def audit_due(
     """
     settle(workspace, seconds=JUDGING)
     deadline = None if until is None else datetime.fromisoformat(until)
-    return [
+    done = [
         step(f"audit {name} {grade.value}", _audit_place, workspace, name, grade, deadline)
         for name, grade in places(workspace, store=store, evidence=evidence)
     ]
+    for each in done:
+        if each.waiting:
+            workspace.run.tell(left_for_later(each.store, each.grade.value, each.waiting, each.held))
+    return done
 
 
 def plan_due(

@@ -22,7 +22,7 @@ from wording.translate import translate
 JSON, CSV, TEXT = "report.json", "rows.csv", "report.txt"
 _FORMULA = frozenset("=+-@|%")  # what spreadsheets begin a formula or a command with
 COLUMNS = (
-    *("run", "flow", "kind", "outcome", "source", "identifier", "version", "store", "evidence", "policy"),
+    *("run", "flow", "kind", "outcome", "source", "identifier", "version", "store", "evidence", "policy", "copies"),
     *("objects_checked", *PARTS, "bytes", "seconds"),
     *("findings", "code", "path", "reason_vi", "reason_en", "expected", "seen"),
 )
@@ -106,7 +106,7 @@ def cell(value: object) -> object:
 def _cells(head: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[object]:
     objects, reason = row["objects"], row["reason"] or {}
     yield from (head["run"], head["flow"], row["kind"], row["outcome"], row["source"], row["identifier"])
-    yield from (row["version"], row["store"], row["grade"], row["policy"])
+    yield from (row["version"], row["store"], row["grade"], row["policy"], row["copies"])
     yield sum(objects.values()) if objects else None
     yield from (objects[part] if objects else None for part in PARTS)
     yield from (row["bytes"], row["seconds"], row["findings"], reason.get("code"), reason.get("path"))

@@ -28,7 +28,8 @@ class Row:
 
     `counts` are of objects by their own outcome (intact, altered, missing, unreadable, unexpected), `bytes` those
     that were read or put, `reason` the weightiest finding, `findings` how many there were. `away` says that the store
-    could not be used at all, so that the copy is not to blame.
+    could not be used at all, so that the copy is not to blame. `copies` is more than one only where many were left
+    for the same reason.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class Row:
     source: str | None = None  # of a package: where it was delivered
     policy: str | None = None
     away: bool = False
+    copies: int = 1
 
 
 def _nobody(_row: Row) -> None:

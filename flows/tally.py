@@ -33,6 +33,7 @@ def row_json(row: Row) -> dict[str, Any]:
         "bytes": row.bytes,
         "seconds": round(row.seconds, 3),
         "away": row.away,
+        "copies": row.copies if row.kind is Kind.COPY else 0,
         "findings": max(row.findings, int(row.reason is not None)),
         "reason": as_json(row.reason) if row.reason is not None else None,
     }
@@ -60,7 +61,7 @@ class Tally:
         self.rows += 1
         outcome = str(row["outcome"])
         if row["kind"] == Kind.COPY.value:
-            self.copies[row["store"] or "", row["grade"] or "", outcome] += 1
+            self.copies[row["store"] or "", row["grade"] or "", outcome] += row["copies"]
         elif row["kind"] == Kind.STORE.value:
             self.stores[outcome] += 1
         else:

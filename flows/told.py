@@ -9,6 +9,7 @@ from flows.rows import Kind, Row
 from preservation.facts import AIPVersion
 from preservation.findings import Finding, Severity
 from preservation.replicas.verify import ReplicaReport
+from wording import say
 
 STORE_AWAY = frozenset({"store-unavailable", "store-denied", "store-full"})  # codes that speak of a store as a whole
 
@@ -57,6 +58,35 @@ def copy_skipped(version: AIPVersion, store: str, reason: Finding, *, grade: str
         grade=grade,
         policy=version.policy,
         **_reasons((reason,)),
+    )
+
+
+LEFT = {
+    "level": say("Their turn comes on the next days, so that every day has as much to do."),
+    "budget": say("What the policy allows for a day was used up."),
+    "throttled": say("The policy lets audits read only so fast."),
+    "window": say("The hours in which the policy lets audits run were over."),
+    "store-away": say("The store could not be used."),
+    "failed": say("They could not be read."),
+    "stopped": say("The run was told to end."),
+    "not-run": say("No audit ran."),
+}
+
+
+def left_for_later(store: str, grade: str, copies: int, why: str | None) -> Row:
+    """Copies that are due in a store and were not taken, all for one reason (a word of `policies.plan`)."""
+    sentence = LEFT.get(why or "", say("Another run reads in this store."))
+    reason = Finding(f"left-{why or 'to-another-run'}", Severity.INFO, sentence, path=store)
+    away = why == "store-away"
+    return Row(
+        kind=Kind.COPY,
+        outcome="skipped",
+        store=store,
+        grade=grade,
+        copies=copies,
+        away=away,
+        reason=reason,
+        findings=1,
     )
 
 

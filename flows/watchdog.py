@@ -165,12 +165,19 @@ def last_expected(cron: str, time_zone: str, *, before: datetime) -> datetime | 
 
 
 def _last_audit(workspace: Workspace, now: datetime) -> RunFact | None:
-    """The last audit of all that is due: none of single AIPs, none from the future, none that failed to begin."""
+    """The last audit of all that is due, or the earliest of those that went store by store: none of single AIPs, none
+    from the future, none that failed to begin.
+    """
+    last: dict[str, RunFact] = {}
     for run in runs.latest(workspace.catalog.database, flow="audit", limit=1000):
-        whole = not run.asked.get("references") and run.asked.get("store") is None
         did_run = run.word in (None, "well", "found") or (run.word == "failed" and run.reason is None)
-        if whole and did_run and run.began_at <= now + SKEW:
-            return run
+        if run.asked.get("references") or not did_run or run.began_at > now + SKEW:
+            continue
+        for store in workspace.settings.stores:
+            if run.asked.get("store") in (None, store):
+                last.setdefault(store, run)
+        if len(last) == len(workspace.settings.stores):
+            return min(last.values(), key=lambda run: run.began_at)
     return None
 
 

@@ -94,6 +94,9 @@ def test_an_audit_of_something_else_is_not_the_one_that_was_due(room: Room, work
     in_ledger(workspace, audit, references=["abcd"])
     in_ledger(workspace, audit, store="a")
     assert alarms(workspace) == ["auditor-silent"]
+    for store in "bc":
+        in_ledger(workspace, audit, store=store)
+    assert alarms(workspace) == []  # store by store it is all, too
 
 
 def test_a_run_that_died_and_one_that_is_stuck(room: Room, workspace: Workspace) -> None:
