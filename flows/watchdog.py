@@ -23,7 +23,7 @@ from policies.model import Policy
 from preservation.catalog import incidents, runs
 from preservation.catalog.runs import RunFact
 from preservation.errors import PolicyError
-from preservation.findings import Finding, Severity, message_as_json
+from preservation.findings import Finding, message_as_json
 from wording import Message, say
 
 SKEW = timedelta(minutes=5)  # how far clocks may lie apart
@@ -242,10 +242,3 @@ def _too_few(workspace: Workspace, policies: Sequence[Policy], now: datetime) ->
                     allowed=str(policy.replication.lag_target),
                 )
                 yield Alarm(incidents.TOO_FEW, f"{policy.name} {store}", text, store=store)
-
-
-def nothing_to_watch(workspace: Workspace) -> Finding | None:
-    """That nothing was ever taken in, so that all being well says little."""
-    if next(workspace.catalog.versions(), None) is not None:
-        return None
-    return Finding("nothing-kept-yet", Severity.INFO, say("Nothing is kept here yet, so nothing is due."))
