@@ -181,7 +181,12 @@ class Batch:
 
 @contextmanager
 def side_by_side(
-    workspace: Workspace, body: str, sources: Sequence[str], *, processes: int, **parameters: Any  # noqa: ANN401
+    workspace: Workspace,
+    body: str,
+    sources: Sequence[str],
+    *,
+    processes: int,
+    **parameters: Any,  # noqa: ANN401
 ) -> Iterator[Batch]:
     """`flows.ingest.<body>(workspace, source, **parameters)` of every source, in as many processes."""
     batch = Batch(workspace, body, sources, parameters)
