@@ -132,6 +132,7 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
         "store list": ("store", "list", *where),
         "policy check": ("policy", "check", wrong, "--json"),
         "policy explain": ("policy", "explain", *where),
+        "policy simulate": ("policy", "simulate", "--days", "30", *where),
         "formats identify": ("formats", "identify", held.package, "--json"),
         "formats report": ("formats", "report", *where),
         "bag check": ("bag", "check", tmp_path / "out", "--json"),
@@ -151,4 +152,6 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
         real = here(*(_told(here, word, where) for word in words)).data
         assert real, name
         _alike(_example(_sections()[name]), real, name)
+    due = _example(_sections()["audit"].partition("With `--due`")[2].partition("one entry")[2])
+    _alike(due, here("audit", "--due", *where).data, "audit --due")
     _alike(_example(PAGE.partition("## Errors")[2]), here("show", "nobody", *where).data, "error")
