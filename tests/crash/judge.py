@@ -151,7 +151,9 @@ def _leftovers(house: House, base: Path) -> Iterator[str]:
 
 
 def _unfinished(base: Path) -> list[str]:
-    return sorted(path.relative_to(base).as_posix() for path in base.rglob("*") if "unfinished" in path.name)
+    """What is half written; the room for reports of runs that go on may stand there, empty."""
+    found = (path for path in base.rglob("*") if "unfinished" in path.name)
+    return sorted(path.relative_to(base).as_posix() for path in found if not path.is_dir() or any(path.iterdir()))
 
 
 LITTER = {"metadata.json"}  # taken out of the payload as the descriptor
