@@ -9,6 +9,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from uuid import UUID
 
 from prefect import tags
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -24,6 +27,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Crashed
 
 from flows.workspace import Workspace
@@ -32,6 +36,8 @@ from preservation.catalog.leases import is_gone, this_process
 _PROCESS = "process "
 _OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 _AT_ONCE = 200
+BEGINNING = timedelta(minutes=10)  # more than any process takes to begin
+SEEN = timedelta(minutes=2)
 DIED = "The process of this run died before its end. What it had done stands; run the same command again to go on."
 
 
@@ -66,6 +72,51 @@ def _dead(client: SyncPrefectClient, workspace: Workspace) -> Iterator[FlowRun]:
         if len(runs) < _AT_ONCE:
             return
         offset += len(runs)
+
+
+def name_after_us(run: UUID) -> None:
+    """The same for a run that a worker began: its process is known only now."""
+    with get_client(sync_client=True) as client:
+        known = client.read_flow_run(run)
+        client.update_flow_run(run, tags=sorted({*known.tags, _host(), _PROCESS + this_process()}))
+
+
+def close_never_begun(workspace: str, pool: str, *, now: datetime) -> list[str]:
+    """Close the runs with this workspace's tag that a worker took and that never came to name their process: their
+    worker died in between. Only for whoever has ended the worker of this machine: where another worker of the pool
+    may be about to begin one, only those are closed that have waited for long. Gives their names.
+    """
+    wanted = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN)), tags=FlowRunFilterTags(all_=[workspace])
+    )
+    closed = []
+    with get_client(sync_client=True) as client:
+        patience = BEGINNING if _others(client, pool, now) else timedelta(0)
+        for run in client.read_flow_runs(flow_run_filter=wanted, limit=_AT_ONCE):
+            named = any(tag.startswith(_PROCESS) for tag in run.tags)
+            if not named and run.state is not None and run.state.timestamp <= now - patience:
+                _close(client, run)
+                closed.append(run.name)
+    return closed
+
+
+def _others(client: SyncPrefectClient, pool: str, now: datetime) -> bool:
+    """Whether a worker that is not this machine's was seen lately."""
+    try:
+        workers = client.read_workers_for_work_pool(pool)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.NOT_FOUND:
+            raise
+        return False  # no such pool yet
+    return any(
+        each.name != worker_name() and each.last_heartbeat_time and each.last_heartbeat_time > now - SEEN
+        for each in workers
+    )
+
+
+def worker_name() -> str:
+    """The name of the worker that `vankho up` runs on this machine."""
+    return f"vankho up on {socket.gethostname()}"
 
 
 def _close(client: SyncPrefectClient, run: FlowRun) -> None:

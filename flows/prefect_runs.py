@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
 
 from prefect import Flow, flow, task
 from prefect.cache_policies import NO_CACHE
@@ -28,7 +29,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
 from flows.audit import audit
-from flows.dead_runs import close_dead_runs, named_after_us
+from flows.dead_runs import close_dead_runs, name_after_us, named_after_us
 from flows.due import audit_due
 from flows.ingest import ingest, ingest_batch
 from flows.ledger import in_ledger
@@ -176,6 +177,8 @@ def _workspace(folder: str) -> Iterator[Workspace]:
             caller.raised = error
             raise
     else:
+        if flow_run.id is not None:
+            name_after_us(UUID(str(flow_run.id)))
         with open_workspace(Path(folder)) as workspace:
             yield workspace
 

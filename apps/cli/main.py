@@ -19,6 +19,7 @@ from apps.cli import (
     ingesting,
     ledger,
     rules,
+    running,
     scheduling,
     screen,
     tidying,
@@ -51,6 +52,7 @@ def build() -> typer.Typer:
     tidying.register(app)
     watching.register(app)
     rules.register(app)
+    running.register(app)
     scheduling.register(app)
     formats.register(app)
     bags.register(app)

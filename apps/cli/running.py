@@ -1,0 +1,50 @@
+"""`vankho up`: everything on one machine, until it is ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from apps.cli import screen
+from apps.cli.answer import Answer
+from apps.cli.command import Session, command
+from apps.cli.scheduling import PoolOption
+from wording import Message, printable_json, say
+from wording.translate import translate
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "up")(start)
+
+
+def start(
+    session: Session,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port of Prefect's pages; 0: a free one.")
+    ] = 4200,
+    pool: PoolOption = None,
+) -> Answer:
+    """Run everything on this machine, until Ctrl-C: Prefect's server and pages, scheduled runs, what watches them."""
+    from flows import logs
+    from flows.settings import read_settings
+    from flows.up import up
+
+    folder = session.folder.resolve()
+    settings = read_settings(folder)
+    logs.set_up(os.environ, settings.log, base=folder)
+
+    def tell(line: Message) -> None:
+        """As it happens; with --json one document a line on standard error, for the answer comes at the end."""
+        if session.as_json:
+            sys.stderr.write(printable_json({"message": translate(line, session.language)}, indent=None) + "\n")
+        else:
+            sys.stdout.write(screen.in_words(line, session.language) + "\n")
+            sys.stdout.flush()
+        logs.note(str(line))
+
+    restarts = up(folder, settings, port=port, pool=pool, extras=(), tell=tell)
+    return Answer({"workspace": str(folder), "restarts": restarts}, [say("Ended as asked.")])
