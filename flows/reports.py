@@ -17,11 +17,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from flows import aftermath, logs, report_files, report_text
+from flows import aftermath, logs
 from flows.aftermath import AtOnce
 from flows.failures import as_finding
 from flows.outcomes import Verdict, worst_of
 from flows.people import who
+from flows.report_ends import close_cut_off, concluded, not_written, seconds_since, unfinished
 from flows.rows import Row, Run
 from flows.tally import Tally, row_json
 from flows.workspace import CatalogLost, Workspace
@@ -29,11 +30,9 @@ from preservation import events
 from preservation.catalog import runs
 from preservation.catalog.leases import this_process
 from preservation.errors import NoGoodCopy, PackageError, PolicyError, PreservationError, UsageError
-from preservation.findings import Finding, Severity, as_json, message_as_json
-from wording import Message, say
+from preservation.findings import as_json, message_as_json
+from wording import Message
 
-FOLDER = "reports"
-UNFINISHED = "unfinished"
 SIGN_OF_LIFE = timedelta(seconds=60)
 
 _WORDS = {Verdict.WELL: "well", Verdict.FOUND: "found", Verdict.USAGE: "usage", Verdict.FAILED: "failed"}
@@ -146,7 +145,7 @@ def _begun(workspace: Workspace, flow: str, asked: Mapping[str, Any]) -> Report:
         "process": this_process(),
         "asked": {key: value for key, value in asked.items() if key != "step"},
     }
-    report = Report(workspace, Run(), head, _unfinished(workspace) / f"{run}.jsonl", None, len(workspace.notices))
+    report = Report(workspace, Run(), head, unfinished(workspace) / f"{run}.jsonl", None, len(workspace.notices))
     report.run, report.at_once = Run(run, flow, now, report.hear), AtOnce(workspace)
     try:
         close_cut_off(workspace)
@@ -183,141 +182,15 @@ def _end(report: Report) -> None:
     workspace, now = report.workspace, report.workspace.clock()
     ended = {
         "ended": now.isoformat(),
-        "lasted_seconds": _seconds(report.head["began"], now),
+        "lasted_seconds": seconds_since(report.head["began"], now),
         "word": report.word,
         "verdict": None if report.verdict is None else int(report.verdict),
         "reason": message_as_json(report.reason) if report.reason is not None else None,
         "notices": [as_json(notice) for notice in workspace.notices[report.earlier :]],
         "incomplete": report.incomplete,
     }
-    whole = _concluded(workspace, report.head | ended, report.tally, report.spool, now=now)
+    whole = concluded(workspace, report.head | ended, report.tally, report.spool, now=now)
     aftermath.after_run(workspace, whole, report.tally, report.not_compared)
     with suppress(OSError):
         if report.out is not None:
             report.out.close()
-
-
-def _concluded(
-    workspace: Workspace, head: Mapping[str, Any], tally: Tally, spool: Path, *, now: datetime
-) -> dict[str, Any]:
-    """Write the report and note the end of the run; what the report says before its rows, and where it stands."""
-    folder: Path | None = place_of(workspace, head)
-    whole = {**head, "policies": sorted(tally.policies), "counts": tally.as_json()}
-    try:
-        assert folder is not None
-        written = rows_of(spool), rows_of(spool)
-        report_files.write(folder, whole, report_text.page(whole, rows_of(spool)), written)
-    except OSError as error:
-        folder = None
-        workspace.notices.append(not_written(error))
-    try:
-        runs.end(
-            workspace.catalog.database,
-            head["run"],
-            now=now,
-            word=head["word"],
-            verdict=head["verdict"],
-            counts=whole["counts"],
-            report=folder.relative_to(workspace.folder).as_posix() if folder is not None else None,
-            reason=head["reason"],
-        )
-    except (PreservationError, OSError) as error:
-        workspace.notices.append(not_written(error))
-    if folder is not None:  # otherwise the next run makes it, when there is room
-        with suppress(OSError):
-            spool.unlink()
-    return {**whole, "report": folder.relative_to(workspace.folder).as_posix() if folder is not None else None}
-
-
-def close_cut_off(workspace: Workspace) -> list[str]:
-    """Make the reports of runs that died here, as broken off; gives their ids. Raises CatalogError."""
-    closed = []
-    for spool in sorted(_unfinished(workspace).glob("*.jsonl")):
-        with suppress(OSError, ValueError), spool.open(encoding="utf-8") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue  # it lives
-            if spool.exists():  # nobody else was faster
-                closed.append(_broken_off(workspace, spool))
-    for run in runs.cut_off(workspace.catalog.database):  # those without a spool: of a full disk, or of before
-        counts, now = run.counts or Tally().as_json(), workspace.clock()
-        runs.end(
-            workspace.catalog.database,
-            run.id,
-            now=now,
-            word="broken-off",
-            verdict=None,
-            counts=counts,
-            report=None,
-            reason=None,
-        )
-        aftermath.broken_off(workspace, run.id, run.flow)
-        closed.append(run.id)
-    return closed
-
-
-def _broken_off(workspace: Workspace, spool: Path) -> str:
-    """The report of a run whose process died, or could not write it; what it knew of its end is not lost."""
-    with spool.open(encoding="utf-8") as file:
-        head = json.loads(file.readline())
-    tally, now = Tally(), workspace.clock()
-    for row in rows_of(spool):
-        tally.add(row)
-    known = next((run for run in runs.find(workspace.catalog.database, head["run"])), None)
-    died = known is None or known.ended_at is None
-    last = known.heard_at if known is not None else datetime.fromisoformat(head["began"])
-    ended = last if known is None or known.ended_at is None else known.ended_at
-    head |= {
-        "ended": ended.isoformat(),
-        "lasted_seconds": _seconds(head["began"], ended),
-        "word": "broken-off" if died or known is None else known.word,
-        "verdict": None if died or known is None else known.verdict,
-        "reason": None if known is None else known.reason,
-        "notices": [],
-        "incomplete": False,
-    }
-    _concluded(workspace, head, tally, spool, now=now if died else ended)
-    if died:
-        aftermath.broken_off(workspace, head["run"], head["flow"])
-    return str(head["run"])
-
-
-def rows_of(spool: Path) -> Iterator[dict[str, Any]]:
-    """The rows that were written down, one after the other; half a line at the end was never told whole."""
-    try:
-        file = spool.open(encoding="utf-8")
-    except FileNotFoundError:
-        return
-    with file:
-        file.readline()  # the head
-        for line in file:
-            if line.endswith("\n"):
-                yield json.loads(line)
-
-
-def place_of(workspace: Workspace, head: Mapping[str, Any]) -> Path:
-    """The folder of a report: by year and month, its name the beginning, the flow and the run."""
-    began = datetime.fromisoformat(head["began"]).astimezone(report_text.HERE)
-    return workspace.folder / FOLDER / f"{began:%Y/%m}" / f"{began:%Y%m%d-%H%M%S}-{head['flow']}-{head['run']}"
-
-
-def _unfinished(workspace: Workspace) -> Path:
-    return workspace.folder / FOLDER / UNFINISHED
-
-
-def _seconds(began: str, ended: datetime) -> float:
-    return round((ended - datetime.fromisoformat(began)).total_seconds(), 3)
-
-
-def not_written(error: BaseException) -> Finding:
-    """The notice that no report, or not all of it, could be written."""
-    return Finding(
-        "report-not-written",
-        Severity.WARNING,
-        say(
-            "The report of this run could not be written; what the run did stands. {reason}",
-            reason=as_finding(error).message,
-        ),
-        path=FOLDER,
-    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flows import report_files, report_text, reports
+from flows import report_ends, report_files, report_text
 from flows.workspace import Workspace
 from preservation.catalog import runs
 from preservation.catalog.runs import RunFact
@@ -25,7 +25,7 @@ class Shown:
 
 def last_runs(workspace: Workspace, limit: int = 20) -> list[RunFact]:
     """The last runs, the newest first; those that died are told as such first. Raises CatalogError."""
-    reports.close_cut_off(workspace)
+    report_ends.close_cut_off(workspace)
     return runs.latest(workspace.catalog.database, limit=limit)
 
 
@@ -63,7 +63,7 @@ def of_run(workspace: Workspace, reference: str | None, *, language: str) -> Sho
 def size_of_reports(workspace: Workspace) -> tuple[int, int]:
     """(reports, bytes) that are kept."""
     count, size = 0, 0
-    for name, length in _files(str(workspace.folder / reports.FOLDER)):
+    for name, length in _files(str(workspace.folder / report_ends.FOLDER)):
         count += name == report_files.JSON
         size += length
     return count, size

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from flows import notices, reports
+from flows import notices, report_ends
 from flows.incidents import sentence
 from flows.outcomes import Verdict
 from flows.report_text import moment
@@ -58,7 +58,7 @@ class Watched:
 
 def watch(workspace: Workspace) -> Watched:
     """Look, open and close incidents, tell at once, send what waits. Raises CatalogError."""
-    reports.close_cut_off(workspace)
+    report_ends.close_cut_off(workspace)
     now, database = workspace.clock(), workspace.catalog.database
     for _ in range(JUDGED_AT_MOST):
         if not workspace.catalog.judge_some(now=now):

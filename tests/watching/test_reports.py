@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows import report_files, reports
+from flows import report_ends, report_files, reports
 from flows.ledger import in_ledger
 from flows.report_files import cell
 from flows.rows import Kind, Row
@@ -191,7 +191,7 @@ def test_a_killed_run_is_told_of_by_the_next_one(room: Room) -> None:
     assert child.stdout is not None
     assert child.stdout.readline() == b"told\n"
     with room.open() as workspace:
-        assert reports.close_cut_off(workspace) == []  # it lives
+        assert report_ends.close_cut_off(workspace) == []  # it lives
     child.send_signal(signal.SIGKILL)
     child.wait()
     (spool,) = (room.folder / "reports/unfinished").glob("*.jsonl")
@@ -201,7 +201,7 @@ def test_a_killed_run_is_told_of_by_the_next_one(room: Room) -> None:
         in_ledger(workspace, lambda workspace: [Ended()])
         folder, report = report_of(workspace, 1)
         (incident,) = incidents.listed(workspace.catalog.database)
-        assert reports.close_cut_off(workspace) == []
+        assert report_ends.close_cut_off(workspace) == []
     assert (report["word"], report["verdict"]) == ("broken-off", None)
     assert report["counts"]["objects"] == {"checked": 5, **dict.fromkeys(PARTS, 0), "intact": 5}
     assert len(rows_of(folder)) == 5
@@ -242,7 +242,7 @@ def test_a_full_disk_is_a_notice_and_no_other_verdict(room: Room, monkeypatch: p
     assert set(codes) == {"report-not-written"}
     monkeypatch.undo()
     with room.open() as workspace:  # when there is room again, the report is made of what was written down
-        reports.close_cut_off(workspace)
+        report_ends.close_cut_off(workspace)
         _, report = report_of(workspace)
     assert (report["word"], report["verdict"]) == ("well", 0)
 
