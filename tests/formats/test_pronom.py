@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,14 @@ def test_a_file_that_is_no_release_is_refused_with_the_reason(tmp_path, text):
         pronom_release(file, fido_files()[2])
     assert str(file) in (refused.value.where or "")
     assert refused.value.next_step is not None
+
+
+def test_many_that_make_the_cache_at_once_leave_one_whole_file(tmp_path: Path, release: Release) -> None:
+    """As workers do that start together on a new machine; one finds half a file that a crash left."""
+    (tmp_path / ".signatures-left-by-a-crash").write_bytes(b"half")
+    with ThreadPoolExecutor(4) as together:
+        answers = list(together.map(lambda _: cached(fido_files(), lambda: release, folder=tmp_path), range(8)))
+    assert all(answer == release for answer in answers)
+    (kept,) = tmp_path.glob("signatures-*.json")
+    assert cached(fido_files(), lambda: pytest.fail("not from the cache"), folder=tmp_path) == release
+    assert kept.stat().st_mode & 0o077 == 0
