@@ -104,7 +104,12 @@ def takings(workspace: Workspace, store: str, grade: Grade, *, now: datetime) ->
             period = next_run(policy.schedule.audit, following, zone) - following
             found[name] = _taking(
                 *(name, plan, zone, prices),
-                days=mine, ahead=days, grade=grade, now=now, following=following, period=period,
+                days=mine,
+                ahead=days,
+                grade=grade,
+                now=now,
+                following=following,
+                period=period,
             )
     return found
 
