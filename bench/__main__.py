@@ -28,7 +28,9 @@ ROWS = {
     "identify": "bench.identify",
     "validate": "bench.validate",
     "audit": "bench.audit",
+    "upload": "bench.uploads",
     "catalog": "bench.admission",
+    "prefect": "bench.prefect_share",
 }
 
 

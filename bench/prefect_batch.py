@@ -29,11 +29,11 @@ def main(packages: int, rounds: int) -> int:
     """Measure and print; 0 when what Prefect adds stays within what is allowed."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        sources = _packages(folder / "packages", packages)
+        sources = make_packages(folder / "packages", packages)
         with prefect_server(folder / "prefect") as server:
             wait_for_prefect(server, folder / "prefect")
             took = [
-                {word: _ingest(folder / "w", sources, address) for word, address in pair}
+                {word: ingest(folder / "w", sources, address) for word, address in pair}
                 for number in range(rounds)
                 for pair in [[("without", NO_SERVER), ("with", server)][:: 1 if number % 2 else -1]]
             ]
@@ -50,7 +50,7 @@ def main(packages: int, rounds: int) -> int:
     return 0 if added[0] <= ALLOWED else 1
 
 
-def _packages(folder: Path, count: int) -> list[Path]:
+def make_packages(folder: Path, count: int) -> list[Path]:
     random = Random(4)
     for number in range(count):
         package = folder / f"{number:04}"
@@ -61,7 +61,7 @@ def _packages(folder: Path, count: int) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def _ingest(workspace: Path, sources: Sequence[Path], server: str) -> tuple[float, float]:
+def ingest(workspace: Path, sources: Sequence[Path], server: str) -> tuple[float, float]:
     """Seconds, and CPU seconds of the command and its children."""
     shutil.rmtree(workspace, ignore_errors=True)
     subprocess.run([VANKHO, "init", workspace], check=True, capture_output=True)
