@@ -20,7 +20,7 @@ from unittest import mock
 
 import flows.steps
 import flows.workspace
-from apps.cli import copies as commands
+from apps.cli import audits as commands
 from apps.cli import screen
 from apps.cli.answer import Answer, Table
 from apps.cli.command import Session
