@@ -41,9 +41,9 @@ SEEN = timedelta(minutes=2)
 DIED = "The process of this run died before its end. What it had done stands; run the same command again to go on."
 
 
-def named_after_us() -> AbstractContextManager[object]:
-    """Runs begun inside carry the name of this process."""
-    return tags(_host(), _PROCESS + this_process())
+def named_after_us(*more: str) -> AbstractContextManager[object]:
+    """Runs begun inside carry the name of this process, and these tags."""
+    return tags(*more, _host(), _PROCESS + this_process())
 
 
 def close_dead_runs(workspace: Workspace, *, dry_run: bool = False) -> list[str]:

@@ -32,6 +32,7 @@ from preservation.findings import Finding
 from wording import Message
 
 JUDGING = 600.0  # seconds in which versions whose rules have changed are judged before the due dates are asked for
+NOTHING_DUE = "nothing due"
 TOLD = 1000  # copies that are not intact, of one store and grade
 
 
@@ -74,7 +75,7 @@ class DueAudited:
         for each in (Outcome.DAMAGED, Outcome.UNREADABLE, Outcome.INTACT):
             if self.outcomes.get(each.value):
                 return each.value
-        return "nothing due" if self.held is None and self.busy is None else "waiting"
+        return NOTHING_DUE if self.held is None and self.busy is None else "waiting"
 
 
 def audit_due(

@@ -28,9 +28,10 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
+from flows import artifacts
 from flows.audit import audit
 from flows.dead_runs import close_dead_runs, name_after_us, named_after_us
-from flows.due import audit_due
+from flows.due import NOTHING_DUE, audit_due
 from flows.ingest import ingest, ingest_batch
 from flows.ledger import in_ledger
 from flows.outcomes import Ending, Verdict, worst_of
@@ -39,6 +40,7 @@ from flows.repair import repair
 from flows.replicate import replicate
 from flows.restore import restore
 from flows.run import is_there
+from flows.schedules import workspace_tag
 from flows.steps import RETRY_DELAYS
 from flows.watchdog import watch
 from flows.workspace import Workspace, open_workspace
@@ -79,7 +81,7 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
     state = None
     try:
         # On the runner's loop, and not by `asyncio.run`, which keeps Ctrl-C back until the whole flow is over.
-        with named_after_us(), asyncio.Runner() as runner:
+        with named_after_us(workspace_tag(workspace)), asyncio.Runner() as runner:
             begin: Callable[..., Any] = FLOWS[name]
             flow_run = begin(workspace=str(workspace.folder), **parameters, return_state=True)
             state = runner.get_loop().run_until_complete(_concluding(flow_run, caller))
@@ -186,8 +188,22 @@ def _workspace(folder: str) -> Iterator[Workspace]:
 def _carried(workspace: Workspace, body: Callable[..., Any], *args: Any, **parameters: Any) -> State[Any]:  # noqa: ANN401
     """Run the body between guard and push of the ledger, its steps as tasks."""
     earlier = len(workspace.notices)
-    answer = in_ledger(workspace, body, *args, **parameters, step=task_step)
+    with _on_page(workspace):
+        answer = in_ledger(workspace, body, *args, **parameters, step=task_step)
     return _concluded(answer, workspace.notices[earlier:])
+
+
+@contextmanager
+def _on_page(workspace: Workspace) -> Iterator[None]:
+    """How far the run is, and its report at the end, on its page in Prefect."""
+    run, told, before = UUID(str(flow_run.id)), len(workspace.reported), workspace.progress
+    workspace.progress = page = artifacts.OnPage(run, before)
+    try:
+        yield
+    finally:
+        workspace.progress = before
+        page.end()
+        artifacts.leave(workspace, run, workspace.reported[told:])
 
 
 def _concluded(answer: Ending | Sequence[Ending], notices: Sequence[Finding]) -> State[Any]:
@@ -198,7 +214,8 @@ def _concluded(answer: Ending | Sequence[Ending], notices: Sequence[Finding]) ->
     if caller is not None:
         caller.answers.append(answer)
     endings: Sequence[Ending] = answer if isinstance(answer, Sequence) else [answer]
-    words = ", ".join(sorted({ending.word for ending in endings})) or "nothing to do"
+    said = {ending.word for ending in endings}
+    words = ", ".join(sorted(said - {NOTHING_DUE} or said)) or "nothing to do"
     words = "; ".join([words, *(f"{notice.code}: {notice.path}" for notice in notices)])
     match worst_of(endings):
         case Verdict.WELL:
@@ -214,7 +231,20 @@ def _of_how_many() -> str:
     return f"ingest {len(flow_run.parameters['sources'])} packages"
 
 
-@flow(name="ingest", flow_run_name="ingest {source}")
+def _of_what(verb: str, everything: str) -> Callable[[], str]:
+    """The name of a run that works on one store, on some AIPs, or on all that is to be done."""
+
+    def name() -> str:
+        asked = flow_run.parameters
+        references = asked.get("references") or ()
+        named = ", ".join(references) if len(references) < 4 else f"{len(references)} AIPs"
+        place = f" in {asked['store']}" if asked.get("store") else ""
+        return f"{verb} {named or everything}{place}"
+
+    return name
+
+
+@flow(name="ingest", persist_result=False, flow_run_name="ingest {source}")
 async def ingest_flow(
     workspace: str, source: str, policy: str | None = None, collection: str | None = None
 ) -> State[Any]:
@@ -223,7 +253,7 @@ async def ingest_flow(
         return _carried(opened, ingest, source, policy=policy, collection=collection)
 
 
-@flow(name="ingest batch", flow_run_name=_of_how_many)
+@flow(name="ingest batch", persist_result=False, flow_run_name=_of_how_many)
 async def ingest_batch_flow(
     workspace: str, sources: list[str], policy: str | None = None, collection: str | None = None
 ) -> State[Any]:
@@ -232,14 +262,14 @@ async def ingest_batch_flow(
         return _carried(opened, ingest_batch, sources, policy=policy, collection=collection)
 
 
-@flow(name="replicate", flow_run_name="replicate")
+@flow(name="replicate", persist_result=False, flow_run_name=_of_what("replicate", "what is wanting"))
 async def replicate_flow(workspace: str, references: list[str]) -> State[Any]:
     """The copies that are missing or not yet proved."""
     with _opened(workspace) as opened:
         return _carried(opened, replicate, references)
 
 
-@flow(name="audit", flow_run_name="audit {evidence}")
+@flow(name="audit", persist_result=False, flow_run_name="audit {evidence}")
 async def audit_flow(
     workspace: str, references: list[str] | None = None, store: str | None = None, evidence: str = "bytes"
 ) -> State[Any]:
@@ -248,7 +278,7 @@ async def audit_flow(
         return _carried(opened, audit, references or [], store=store, evidence=evidence)
 
 
-@flow(name="audit due", flow_run_name="audit what is due")
+@flow(name="audit due", persist_result=False, flow_run_name=_of_what("audit", "what is due"))
 async def audit_due_flow(
     workspace: str, store: str | None = None, evidence: str | None = None, until: str | None = None
 ) -> State[Any]:
@@ -257,21 +287,21 @@ async def audit_due_flow(
         return _carried(opened, audit_due, store=store, evidence=evidence, until=until)
 
 
-@flow(name="repair", flow_run_name="repair")
+@flow(name="repair", persist_result=False, flow_run_name=_of_what("repair", "what is damaged"))
 async def repair_flow(workspace: str, references: list[str] | None = None) -> State[Any]:
     """Damaged copies brought back from proved ones."""
     with _opened(workspace) as opened:
         return _carried(opened, repair, references or [])
 
 
-@flow(name="reconcile", flow_run_name="reconcile")
+@flow(name="reconcile", persist_result=False, flow_run_name=_of_what("reconcile", "catalog and stores"))
 async def reconcile_flow(workspace: str, store: str | None = None) -> State[Any]:
     """Catalog against stores, both directions."""
     with _opened(workspace) as opened:
         return _carried(opened, reconcile, store=store)
 
 
-@flow(name="watchdog", flow_run_name="watchdog")
+@flow(name="watchdog", persist_result=False, flow_run_name="watchdog")
 async def watchdog_flow(workspace: str) -> State[Any]:
     """Whether everything that was due has run."""
     with _opened(workspace) as opened:
@@ -280,7 +310,7 @@ async def watchdog_flow(workspace: str) -> State[Any]:
         return Completed(name="Alarm", message=words) if seen.alarms else Completed(message=words)
 
 
-@flow(name="restore", flow_run_name="restore {reference}")
+@flow(name="restore", persist_result=False, flow_run_name="restore {reference}")
 async def restore_flow(
     workspace: str, reference: str, to: str, store: str | None = None, version: int | None = None
 ) -> State[Any]:

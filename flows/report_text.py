@@ -52,7 +52,7 @@ OUTCOMES = {
     "checked": say("checked"),
 }
 _WELL = frozenset({"intact", "accepted", "already-here", "repaired", "restored", "agrees", "skipped"})
-_GRADES = {
+GRADES = {
     "bytes": say("bytes read back"),
     "provider": say("provider's checksum"),
     "presence": say("presence"),
@@ -110,7 +110,7 @@ def _counted(head: Mapping[str, Any]) -> Iterator[Message | str]:
         if counts["copies"].get("skipped"):
             yield say("Copies skipped: {count}.", count=counts["copies"]["skipped"])
         for part in counts["by_store"]:
-            grade = _GRADES.get(part["grade"] or "", "–")
+            grade = GRADES.get(part["grade"] or "", "–")
             outcome = OUTCOMES.get(part["outcome"], part["outcome"])
             count, store = part["copies"], part["store"]
             yield say("  {store}, {grade}: {count} {outcome}", store=store, grade=grade, count=count, outcome=outcome)

@@ -190,6 +190,7 @@ def _end(report: Report) -> None:
         "incomplete": report.incomplete,
     }
     whole = concluded(workspace, report.head | ended, report.tally, report.spool, now=now)
+    workspace.reported.append(whole)
     aftermath.after_run(workspace, whole, report.tally, report.not_compared)
     with suppress(OSError):
         if report.out is not None:

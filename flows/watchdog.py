@@ -20,6 +20,7 @@ from flows.report_text import moment
 from flows.workspace import Workspace
 from policies.load import policy_names
 from policies.model import Policy
+from policies.schedules import audited_stores
 from preservation.catalog import incidents, runs
 from preservation.catalog.runs import RunFact
 from preservation.errors import PolicyError
@@ -135,7 +136,7 @@ def _clock(workspace: Workspace, now: datetime) -> Iterator[Alarm]:
 
 def _silent(workspace: Workspace, policies: Sequence[Policy], now: datetime) -> Iterator[Alarm]:
     """Audits that a schedule asked for and that did not begin in time."""
-    last = _last_audit(workspace, now)
+    last = _last_audit(workspace, policies, now)
     tolerance = timedelta(hours=workspace.settings.watchdog.tolerance_hours)
     for policy in policies:
         if policy.schedule.audit is None:
@@ -164,19 +165,21 @@ def last_expected(cron: str, time_zone: str, *, before: datetime) -> datetime | 
         return None
 
 
-def _last_audit(workspace: Workspace, now: datetime) -> RunFact | None:
+def _last_audit(workspace: Workspace, policies: Sequence[Policy], now: datetime) -> RunFact | None:
     """The last audit of all that is due, or the earliest of those that went store by store: none of single AIPs, none
-    from the future, none that failed to begin.
+    from the future, none that failed to begin. Stores that no policy has audited are not waited for.
     """
+    facts = workspace.store_facts()
+    audited = {name for policy in policies for name in audited_stores(policy, facts)}
     last: dict[str, RunFact] = {}
     for run in runs.latest(workspace.catalog.database, flow="audit", limit=1000):
         did_run = run.word in (None, "well", "found") or (run.word == "failed" and run.reason is None)
         if run.asked.get("references") or not did_run or run.began_at > now + SKEW:
             continue
-        for store in workspace.settings.stores:
+        for store in audited:
             if run.asked.get("store") in (None, store):
                 last.setdefault(store, run)
-        if len(last) == len(workspace.settings.stores):
+        if len(last) == len(audited):
             return min(last.values(), key=lambda run: run.began_at)
     return None
 

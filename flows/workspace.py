@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -75,6 +75,9 @@ class Workspace:
     notices: list[Finding] = field(default_factory=list)  # what a run has to say besides its answer
     not_compared: tuple[str, ...] = ()  # stores that could not be asked whether the catalog is as new as they are
     run: Run = field(default_factory=Run)  # hears what flows tell of each thing they work on
+    reported: list[Mapping[str, Any]] = field(
+        default_factory=list
+    )  # of runs that are over, what their reports begin with
     beside: int = 1  # processes that share the machine for one batch, this one among them
     turn: Callable[[str], None] = _at_once  # returns when those before us in a batch have come to what they share
     _stores: dict[str, ErasableStore] = field(default_factory=dict, repr=False)

@@ -88,11 +88,16 @@ def wanted_deployments(
     )
 
 
+def audited_stores(policy: Policy, stores: Sequence[StoreFacts]) -> tuple[str, ...]:
+    """The stores in which the policy keeps copies and has them proved."""
+    return tuple(name for name in wanted_stores(policy, stores) if policy.audit.plans(name))
+
+
 def _audits(
     policies: Sequence[Policy], stores: Sequence[StoreFacts], audits_at_once: Mapping[str, int]
 ) -> Iterator[Wanted]:
     for store in sorted(facts.name for facts in stores):
-        mine = [policy for policy in policies if policy.audit.plans(store) and store in wanted_stores(policy, stores)]
+        mine = [policy for policy in policies if store in audited_stores(policy, stores)]
         if mine:
             names = tuple(policy.name for policy in mine)
             yield Wanted(
