@@ -69,13 +69,11 @@ def _sample(room: Room, name: str) -> list[Path]:
     return drawn
 
 
-def _same(
-    files: Iterable[Path], compare: Callable[[Path, str | None], tuple[str | None, str | None]]
-) -> Counter[str]:
+def _same(files: Iterable[Path], compare: Callable[[Path], tuple[str | None, str | None]]) -> Counter[str]:
     """How our answers stand to FIDO's. Raises Disagreement for one that is neither the same nor more."""
     kinds: Counter[str] = Counter()
     for file in files:
-        kind, why = compare(file, file.name if file.parent.name == "khung" else None)
+        kind, why = compare(file)
         if why is not None:
             raise Disagreement(f"{file.name}: {why}")
         kinds[kind or "the same"] += 1

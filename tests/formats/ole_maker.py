@@ -59,7 +59,8 @@ def _chain(content: bytes, table: list[int], data: bytearray) -> int:
 
 def _directory(entries: list[tuple[str, int, list[int], bytes | None]], starts: Mapping[int, int]) -> bytes:
     """Every folder's children in a row, each the right neighbour of the one before."""
-    right, child = {}, {}
+    right: dict[int, int] = {}
+    child: dict[int, int] = {}
     for number, (_, _, children, _) in enumerate(entries):
         in_order = sorted(children, key=lambda each: (len(entries[each][0]), entries[each][0].upper()))
         child[number] = in_order[0] if in_order else FREE

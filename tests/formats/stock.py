@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import olefile
+
 from preservation.facts import Basis
+from preservation.formats.pronom.facts import Release
 
 Answer = tuple[Basis, list[tuple[str, str]]]  # what FIDO rests on; (PUID, name of the signature) in its order
 AskFido = Callable[[Path], Answer]
@@ -37,6 +43,46 @@ def stock_fido() -> AskFido:
     return ask
 
 
+def in_full(path: Path, release: Release) -> set[str]:
+    """The PUIDs of all container signatures that hold, by the plainest reading: every part is there, and each of its
+    expressions is found in the whole of it. Without those that another one outranks.
+    """
+    ole = olefile.isOleFile(path)
+    parts = _ole_parts(path) if ole else _zip_parts(path)
+    better = {known.puid: known.better_than for known in release.formats}
+    found = {
+        signature.puid
+        for signature in release.containers["OLE2" if ole else "ZIP"]
+        if signature.puid in better
+        and all(
+            part.path in parts and all(re.search(each.regex, parts[part.path]) for each in part.patterns)
+            for part in signature.parts
+        )
+    }
+    return {puid for puid in found if not any(puid in better[other] for other in found)}
+
+
+def _zip_parts(path: Path) -> dict[str, bytes]:
+    parts = {}
+    with contextlib.suppress(zipfile.BadZipFile, ValueError), zipfile.ZipFile(path) as container:
+        for name in container.namelist():
+            with contextlib.suppress(zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError):
+                with container.open(name) as member:
+                    member._expected_crc = None  # a part that was spoilt is still looked at
+                    parts[name] = member.read()
+    return parts
+
+
+def _ole_parts(path: Path) -> dict[str, bytes]:
+    parts = {}
+    with contextlib.suppress(OSError, ValueError, LookupError), olefile.OleFileIO(path) as container:
+        for name in container.listdir(storages=True):
+            with contextlib.suppress(OSError):
+                stream = container.get_type(name) == olefile.STGTY_STREAM
+                parts["/".join(name)] = container.openstream(name).read() if stream else b""
+    return {name.lstrip("\1\2\3\5"): content for name, content in parts.items()} | parts
+
+
 def difference(basis: Basis, theirs: set[str], our_basis: Basis, ours: set[str]) -> str | None:
     """How our answer stands to FIDO's; None for one that it may not have."""
     if (basis, theirs) == (our_basis, ours):
@@ -48,7 +94,7 @@ def difference(basis: Basis, theirs: set[str], our_basis: Basis, ours: set[str])
     if (basis, our_basis) == (Basis.CONTAINER, Basis.CONTAINER) and ours and ours < theirs:
         return "priorities applied"
     mere = {"x-fmt/263", "fmt/111"}
-    if theirs <= mere and our_basis is Basis.CONTAINER:
+    if basis is Basis.SIGNATURE and theirs & mere and our_basis is Basis.CONTAINER:
         return "more"  # a signature of several parts, or of a part that need only be there: FIDO leaves it out
     if basis is Basis.CONTAINER and ours <= mere:
         return "FIDO asked for less"  # it holds the first part for the whole signature
