@@ -66,10 +66,10 @@ def _zip_parts(path: Path) -> dict[str, bytes]:
     parts = {}
     with contextlib.suppress(zipfile.BadZipFile, ValueError), zipfile.ZipFile(path) as container:
         for name in container.namelist():
-            with contextlib.suppress(zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError):
-                with container.open(name) as member:
-                    member._expected_crc = None  # a part that was spoilt is still looked at
-                    parts[name] = member.read()
+            broken = contextlib.suppress(zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError)
+            with broken, container.open(name) as member:
+                member._expected_crc = None  # a part that was spoilt is still looked at
+                parts[name] = member.read()
     return parts
 
 

@@ -116,7 +116,9 @@ def comparer(release: Release | None = None, fido: AskFido | None = None) -> Com
         if basis is Basis.SIGNATURE and head and in_order != named:
             return None, f"FIDO: {named[:3]}, ours: {in_order[:3]}"
         kind = difference(basis, theirs, fact.basis, ours)
-        if Basis.CONTAINER in (basis, fact.basis) and kind != "the same":
+        if basis is Basis.CONTAINER and (fact.note or "").startswith("the container could not be read"):
+            kind = "a part is damaged, and ours says so"
+        elif Basis.CONTAINER in (basis, fact.basis) and kind != "the same":
             held = in_full(path, release)
             agreed = held == (ours if fact.basis is Basis.CONTAINER else set())
             kind = (kind or "FIDO misread a container signature") if agreed else None
