@@ -44,8 +44,8 @@ def settle(workspace: Workspace, *, seconds: float = PATIENCE, batch: int = 500)
     To be run at the start of whatever asks for dues or standing. What was judged stays judged when it is interrupted.
     """
     left = workspace.catalog.unjudged(now=workspace.clock())
-    if not left:
-        return 0
+    if not left or seconds <= 0:
+        return left
     begun = time.monotonic()
     workspace.progress.begin("judge", left)
     while time.monotonic() - begun < seconds:
@@ -56,9 +56,16 @@ def settle(workspace: Workspace, *, seconds: float = PATIENCE, batch: int = 500)
     return workspace.catalog.unjudged(now=workspace.clock())
 
 
-def overview(workspace: Workspace, *, late: Mapping[tuple[str, Grade], Mapping[str, int]] | None = None) -> Overview:
-    """How everything stands now. Raises PolicyError when a policy that versions go by cannot be read."""
-    settle(workspace)
+def overview(
+    workspace: Workspace,
+    *,
+    late: Mapping[tuple[str, Grade], Mapping[str, int]] | None = None,
+    patience: float = PATIENCE,
+) -> Overview:
+    """How everything stands now. With no patience nothing is judged and nothing written. Raises PolicyError when a
+    policy that versions go by cannot be read.
+    """
+    settle(workspace, seconds=patience)
     summary = workspace.catalog.standing(workspace.clock())
     for name in summary.policies:
         policy_in_force(workspace, name)
@@ -69,7 +76,7 @@ def overview(workspace: Workspace, *, late: Mapping[tuple[str, Grade], Mapping[s
 
 
 def page(
-    workspace: Workspace, word: str, *, after: str | None = None, limit: int = PAGE
+    workspace: Workspace, word: str, *, after: str | None = None, limit: int = PAGE, patience: float = PATIENCE
 ) -> tuple[list[VersionStanding], str | None]:
     """One page of the versions under a word, or of all (ALL), and where the next one goes on, None at the end.
     Raises UsageError.
@@ -81,7 +88,7 @@ def page(
             seen=word,
             next_step=say("Name one of these."),
         )
-    settle(workspace)
+    settle(workspace, seconds=patience)
     place = None if after is None else _cursor(after)
     named, now = None if word == ALL else word, workspace.clock()
     found = workspace.catalog.versions_standing(named, now=now, after=place, limit=limit + 1)

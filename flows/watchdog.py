@@ -136,16 +136,10 @@ def _clock(workspace: Workspace, now: datetime) -> Iterator[Alarm]:
 
 def _silent(workspace: Workspace, policies: Sequence[Policy], now: datetime) -> Iterator[Alarm]:
     """Audits that a schedule asked for and that did not begin in time."""
-    last = _last_audit(workspace, policies, now)
-    tolerance = timedelta(hours=workspace.settings.watchdog.tolerance_hours)
+    last = last_audit(workspace, policies, now)
     for policy in policies:
-        if policy.schedule.audit is None:
-            continue
-        expected = last_expected(policy.schedule.audit, policy.schedule.time_zone, before=now - tolerance)
-        since = _in_force_since(workspace, policy, now)
-        if expected is None or since is None or expected < since:
-            continue
-        if last is None or last.began_at < expected - SKEW:
+        expected = missed(workspace, policy, last, now=now)
+        if expected is not None:
             began = moment(last.began_at) if last is not None else "–"
             text = say(
                 "The audit that policy {policy} schedules for {expected} did not run. The last one began: {began}.",
@@ -154,6 +148,20 @@ def _silent(workspace: Workspace, policies: Sequence[Policy], now: datetime) -> 
                 began=began,
             )
             yield Alarm(incidents.AUDITOR_SILENT, f"audit {policy.name}", text, flow="audit")
+
+
+def missed(workspace: Workspace, policy: Policy, last: RunFact | None, *, now: datetime) -> datetime | None:
+    """When the audit should have begun that the policy schedules and that did not begin, `last` being the last one;
+    None when all did.
+    """
+    if policy.schedule.audit is None:
+        return None
+    tolerance = timedelta(hours=workspace.settings.watchdog.tolerance_hours)
+    expected = last_expected(policy.schedule.audit, policy.schedule.time_zone, before=now - tolerance)
+    since = _in_force_since(workspace, policy, now)
+    if expected is None or since is None or expected < since:
+        return None
+    return expected if last is None or last.began_at < expected - SKEW else None
 
 
 def last_expected(cron: str, time_zone: str, *, before: datetime) -> datetime | None:
@@ -165,7 +173,7 @@ def last_expected(cron: str, time_zone: str, *, before: datetime) -> datetime | 
         return None
 
 
-def _last_audit(workspace: Workspace, policies: Sequence[Policy], now: datetime) -> RunFact | None:
+def last_audit(workspace: Workspace, policies: Sequence[Policy], now: datetime) -> RunFact | None:
     """The last audit of all that is due, or the earliest of those that went store by store: none of single AIPs, none
     from the future, none that failed to begin. Stores that no policy has audited are not waited for.
     """
@@ -180,7 +188,7 @@ def _last_audit(workspace: Workspace, policies: Sequence[Policy], now: datetime)
             if run.asked.get("store") in (None, store):
                 last.setdefault(store, run)
         if len(last) == len(audited):
-            return min(last.values(), key=lambda run: run.began_at)
+            return min(last.values(), key=lambda run: run.began_at, default=run)
     return None
 
 

@@ -91,10 +91,15 @@ def sweep(database: Database) -> int:
 
 def living(database: Database, prefix: str, *, now: datetime) -> bool:
     """Whether anybody who gave a sign of life lately holds a lease whose key begins so."""
+    return how_many(database, prefix, now=now) > 0
+
+
+def how_many(database: Database, prefix: str, *, now: datetime) -> int:
+    """How many leases whose key begins so are held by somebody who gave a sign of life lately."""
     one_kernel = database.engine.dialect.name == "sqlite"
     with database.reading() as connection:
         rows = connection.execute(select(leases).where(leases.c.key.startswith(prefix, autoescape=True))).all()
-    return any(row.beat_at + EXPIRY >= now and not _dead(row, one_kernel=one_kernel, silent=False) for row in rows)
+    return sum(row.beat_at + EXPIRY >= now and not _dead(row, one_kernel=one_kernel, silent=False) for row in rows)
 
 
 def _acquire(database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float) -> Lease:
