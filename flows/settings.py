@@ -157,6 +157,19 @@ class WatchdogSettings(_Part):
     silence_hours: float = Field(default=12.0, gt=0)
 
 
+class WebSettings(_Part):
+    """`vankho serve`: what callers must show, and the names by which it may be called besides this machine's own."""
+
+    token: SecretStr | None = Field(default=None, min_length=16)
+    hosts: tuple[str, ...] = ()
+
+
+class CircuitSettings(_Part):
+    """After how many failures of a whole store in a row it is left alone until it answers a probe."""
+
+    failures: int = Field(default=3, ge=1, le=1000)
+
+
 class Settings(BaseSettings):
     """All settings of a workspace."""
 
@@ -176,6 +189,8 @@ class Settings(BaseSettings):
     notices: NoticesSettings = NoticesSettings()
     log: LogSettings | None = None
     watchdog: WatchdogSettings = WatchdogSettings()
+    circuit: CircuitSettings = CircuitSettings()
+    web: WebSettings = WebSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -235,6 +250,8 @@ def _keep_secrets(settings: Settings, file: Path) -> None:
             addresses[f"stores.{name}.endpoint_url"] = store.endpoint_url
     for channel in settings.notices.channels.values():
         keep_secret(*_secrets_in(channel.url.get_secret_value()))
+    if settings.web.token is not None:
+        keep_secret(settings.web.token.get_secret_value())
     if settings.prefect.database is not None:
         keep_secret(*_secrets_in(settings.prefect.database.get_secret_value()))
     password = settings.catalog.url.partition("://")[2].rpartition("@")[0].partition(":")[2]
@@ -367,6 +384,8 @@ def _reason(error: ErrorDetails, place: list[str]) -> Message:
             return say("it is needed and not there.")
         case "union_tag_not_found" | "union_tag_invalid":
             return say("a store needs kind = local or kind = s3.")
+        case "too_short" | "string_too_short":
+            return say("it needs at least {least} characters.", least=error.get("ctx", {}).get("min_length", 1))
         case _:
             return say("the value does not fit.")
 
@@ -385,6 +404,7 @@ def _known(place: list[str]) -> list[str]:
         "notices": ChannelSettings if len(place) > 2 else NoticesSettings,
         "log": LogSettings,
         "watchdog": WatchdogSettings,
+        "circuit": CircuitSettings,
     }
     return sorted(part.get(place[0], Settings).model_fields)
 

@@ -1,5 +1,5 @@
-"""The tables of the daily work: runs, incidents, notices to be sent, days of audits. The migrations make them, as all
-others.
+"""The tables of the daily work: runs, incidents, notices to be sent, days of audits, stores that fail. The migrations
+make them, as all others.
 
 Runs and notices are no history: nothing of them is proved, and with the catalog they are lost. Incidents of damaged
 and of unreadable copies follow from the events, and are made again with the projections.
@@ -108,4 +108,24 @@ audit_days = Table(  # what audits read on each day of their schedule
     Column("alone", Boolean, nullable=False),
     Column("held", Word, nullable=False),
     PrimaryKeyConstraint("store", "grade", "policy", "day"),
+)
+
+circuits = Table(  # stores that failed as a whole the last time they were used; no row: all well
+    "circuits",
+    metadata,
+    Column("store", Word, primary_key=True),
+    Column("failures", BigInteger, nullable=False),  # in a row
+    Column("openings", BigInteger, nullable=False),  # in a row: each doubles the wait for the next try
+    Column("failed_at", Moment, nullable=False),
+    Column("opened_at", Moment),  # since when the store is not tried but by a probe; NULL: it is tried
+    Column("next_try_at", Moment),
+    Column("code", Word, nullable=False),  # of the last failure: store-unavailable, store-denied, store-full
+    Column("reason", Word, nullable=False),  # JSON of its sentence
+)
+
+known_stores = Table(  # since when a store stands in the settings, as far as a run saw it
+    "known_stores",
+    metadata,
+    Column("store", Word, primary_key=True),
+    Column("since", Moment, nullable=False),
 )
