@@ -1,8 +1,10 @@
 """Leases: only one process at a time works on one thing, and a dead one blocks nobody.
 
 A lease is a row with a token that only grows. Its owner beats it now and then. A dead owner on this machine is seen
-at once (its process is gone); one on another machine only when its beats have stopped. A living process on this
-machine is never robbed. The token is the fence: `check` in the transaction that writes tells a robbed owner to stop.
+at once (its process is gone); one on another machine only when its beats have stopped, by our own stopwatch: clocks
+that differ rob nobody and let no dead owner stand. Beats are dated by the server where the catalog has one. A living
+process on this machine is never robbed. The token is the fence: `check` in the transaction that writes tells a robbed
+owner to stop.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from preservation.catalog.errors import Holder, LeaseHeld, LeaseLost
 from preservation.catalog.opening import Database
@@ -29,7 +31,7 @@ from preservation.catalog.upsert import insert_new
 from preservation.errors import CatalogError
 
 BEAT = 15.0  # seconds between two signs of life
-EXPIRY = timedelta(seconds=60)  # without one for so long, an owner elsewhere is suspected dead …
+EXPIRY = timedelta(seconds=60)  # an owner elsewhere without one for so long, or with one to come, is suspected dead …
 WATCH = 20.0  # … and watched for so many seconds more, so that differing clocks rob nobody
 POLL = 0.2
 GONE, UNKNOWN = "gone", "unknown"
@@ -99,6 +101,7 @@ def how_many(database: Database, prefix: str, *, now: datetime) -> int:
     one_kernel = database.engine.dialect.name == "sqlite"
     with database.reading() as connection:
         rows = connection.execute(select(leases).where(leases.c.key.startswith(prefix, autoescape=True))).all()
+        now = _moment(connection, now)
     return sum(row.beat_at + EXPIRY >= now and not _dead(row, one_kernel=one_kernel, silent=False) for row in rows)
 
 
@@ -108,15 +111,16 @@ def _acquire(database: Database, key: str, *, owner: str, now: Callable[[], date
     while True:
         with database.reading() as connection:
             row = connection.execute(select(leases).where(leases.c.key == key)).one_or_none()
+            age = _moment(connection, now()) - row.beat_at if row is not None else timedelta(0)
         moment = time.monotonic()
-        if row is not None and row.beat_at + EXPIRY < now() and _elsewhere(row):
+        if row is not None and abs(age) > EXPIRY and _elsewhere(row):
             if watched is None:
                 deadline = max(deadline, moment + WATCH)  # long enough to see a beat, however short the wait
             if watched is None or watched.sign != (row.token, row.beats):
                 watched = _Watched((row.token, row.beats), moment)
         silent = watched is not None and moment - watched.since >= WATCH
         if row is None or _dead(row, one_kernel=database.engine.dialect.name == "sqlite", silent=silent):
-            token = _take(database, key, row, owner=owner, now=now())
+            token = _take(database, key, row, owner=owner, clock=now())
             if token is not None:
                 return Lease(key, owner, token)
             continue  # someone was faster; look again at once
@@ -133,8 +137,17 @@ class _Watched:
     since: float
 
 
-def _take(database: Database, key: str, row: Row[Any] | None, *, owner: str, now: datetime) -> int | None:
+def _moment(connection: Connection, clock: datetime) -> datetime:
+    """Now: by the server, which all machines share; by our clock where there is no server."""
+    if connection.dialect.name != "postgresql":
+        return clock
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
+
+
+def _take(database: Database, key: str, row: Row[Any] | None, *, owner: str, clock: datetime) -> int | None:
     with database.writing() as connection:
+        now = _moment(connection, clock)
         connection.execute(update(counters).where(counters.c.name == "lease").values(value=counters.c.value + 1))
         token = int(connection.execute(select(counters.c.value).where(counters.c.name == "lease")).scalar_one())
         values = {
@@ -158,7 +171,8 @@ def _beat(database: Database, lease: Lease, now: Callable[[], datetime], ended: 
     ours = (leases.c.key == lease.key, leases.c.token == lease.token)
     while not ended.wait(BEAT):
         with suppress(CatalogError), database.writing() as connection:  # missed; the next beat may get through
-            beaten = update(leases).where(*ours).values(beat_at=now(), beats=leases.c.beats + 1)
+            beat = {"beat_at": _moment(connection, now()), "beats": leases.c.beats + 1}
+            beaten = update(leases).where(*ours).values(**beat)
             if connection.execute(beaten).rowcount == 0:
                 lease.lost.set()
                 return

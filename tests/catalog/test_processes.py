@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from preservation.catalog import AlreadyAdmitted, Catalog, LeaseHeld, LeaseLost, leases, open_catalog
 from preservation.catalog.schema import leases as table
@@ -173,6 +173,26 @@ def test_an_owner_whose_clock_is_behind_is_not_robbed_while_it_beats(
         with pytest.raises(LeaseHeld), catalog.lease("k", owner="second", now=now):
             pytest.fail("robbed")
         first.check()
+
+
+def test_a_dead_owner_elsewhere_whose_clock_was_ahead_blocks_nobody_for_years(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "WATCH", 0.5)
+    with catalog.lease("k", owner="first", now=now) as first:
+        _pretend(catalog, machine=_elsewhere(), beat_at=now() + timedelta(days=3650))
+        with catalog.lease("k", owner="second", now=now) as second:
+            assert second.token > first.token
+
+
+def test_beats_are_dated_by_the_server_where_there_is_one(catalog: Catalog) -> None:
+    def fast_clock():
+        return now() + timedelta(days=400)
+
+    with catalog.lease("k", owner="first", now=fast_clock), catalog._database.reading() as connection:
+        beat_at = connection.execute(select(table.c.beat_at)).scalar_one()
+        ahead = beat_at - now() > timedelta(days=399)
+        assert ahead == (connection.dialect.name == "sqlite")
 
 
 def test_a_robbed_owner_notices_at_its_next_beat(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
