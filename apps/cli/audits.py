@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apps.cli import shapes
+from apps.cli import documents, shapes
 from apps.cli.answer import Answer, Cell, Line, Table
 from apps.cli.command import Session, command
 from apps.cli.copies import References, StoreOption, copy_line
@@ -141,7 +141,7 @@ def _prove_due(
         }
         if dry_run:
             planned = plan_due(workspace, **asked)
-            return Answer([_planned_json(each) for each in planned], _planned_lines(planned, next_due(workspace)))
+            return Answer([documents.planned(each) for each in planned], _planned_lines(planned, next_due(workspace)))
         done: list[DueAudited] = carry_out(workspace, audit_due, **asked)
         soonest = next_due(workspace)
     data = [_due_json(each, session.language) for each in done]
@@ -288,26 +288,6 @@ def _nothing(soonest: datetime | None) -> list[Line]:
     if soonest is None:
         return [say("Nothing is due today.")]
     return [say("Nothing is due today. The next copy falls due on {at}.", at=shapes.moment(soonest))]
-
-
-def _planned_json(each: Planned) -> dict[str, Any]:
-    return {
-        "store": each.store,
-        "evidence": each.grade.value,
-        "policy": each.policy,
-        "copies": each.copies,
-        "early": each.early,
-        "objects": each.objects,
-        "bytes": int(each.use.bytes),
-        "requests": int(each.use.requests),
-        "money": round(each.use.money, 6),
-        "currency": each.currency,
-        "seconds": None if each.seconds is None else round(each.seconds),
-        "waiting": each.waiting,
-        "held": each.held,
-        "opens": each.opens.isoformat() if each.opens is not None else None,
-        "next_due": each.next_due.isoformat() if each.next_due is not None else None,
-    }
 
 
 def _audit_lines(done: list[Audited], language: str) -> list[Line]:

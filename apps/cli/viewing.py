@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from apps.cli import shapes
+from apps.cli import documents, shapes
 from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
 from flows.outcomes import Verdict
 from preservation.facts import AIPVersion, FileFact, FormatFact, Replica, Role
 from wording import say
-from wording.translate import translate
 
 if TYPE_CHECKING:
     from flows.workspace import Workspace
@@ -56,7 +55,9 @@ def show(
         if reference is None:
             return _everything(session, workspace, standing, after=after, limit=limit)
         seen = standings(workspace, versions_named(workspace, [reference]))
-    data = [_json(version, replicas, stand, session.language) for version, replicas, stand in seen]
+    data = [
+        documents.version_standing(version, replicas, stand, session.language) for version, replicas, stand in seen
+    ]
     grave = any(stand.word in _GRAVE for _, _, stand in seen)
     return Answer(data, _in_full(seen), Verdict.FOUND if grave else Verdict.WELL)
 
@@ -76,7 +77,10 @@ def _everything(session: Session, workspace: Workspace, word: str | None, *, aft
     seen = standings(workspace, [each.version for each in versions])
     data = {
         "standing": word,
-        "versions": [_json(version, replicas, stand, session.language) for version, replicas, stand in seen],
+        "versions": [
+            documents.version_standing(version, replicas, stand, session.language)
+            for version, replicas, stand in seen
+        ],
         "next": then,
     }
     grave = any(stand.word in _GRAVE for _, _, stand in seen)
@@ -100,24 +104,6 @@ def standings(workspace: Workspace, versions: Sequence[AIPVersion]) -> Seen:
         stand = standing(version, replicas, policy=policies[version.policy], stores=stores, now=now)
         seen.append((version, replicas, stand))
     return seen
-
-
-def _json(version: AIPVersion, replicas: list[Replica], stand: Standing, language: str) -> dict[str, Any]:
-    return {
-        **shapes.version_json(version),
-        "standing": stand.word.value,
-        "reasons": [translate(reason, language) for reason in stand.reasons],
-        "replicas": [shapes.replica_json(replica) for replica in replicas],
-        "due": [
-            {
-                "store": due.store,
-                "evidence": due.grade.value,
-                "due_at": due.due_at.isoformat(),
-                "overdue_at": due.overdue_at.isoformat(),
-            }
-            for due in stand.due
-        ],
-    }
 
 
 def _list(seen: Seen) -> list[Line]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apps.cli import shapes
+from apps.cli import documents, shapes
 from apps.cli.answer import Answer, Cell, Line, Table
 from apps.cli.command import Session, command
 from flows.outcomes import Verdict
@@ -53,7 +53,7 @@ def report(
         if every:
             found = last_runs(workspace)
             count, size = size_of_reports(workspace)
-            return Answer([_run_json(each) for each in found], _runs(found, count, size))
+            return Answer([documents.run(each) for each in found], _runs(found, count, size))
         shown = of_run(workspace, run, language=session.language)
     if shown is None:
         return Answer(None, [say("Nothing has run yet.")])
@@ -81,19 +81,6 @@ def _runs(found: list[RunFact], count: int, size: int) -> list[Line]:
     return [Table(headings, rows), total]
 
 
-def _run_json(each: RunFact) -> dict[str, Any]:
-    return {
-        "run": each.id,
-        "flow": each.flow,
-        "began": each.began_at.isoformat(),
-        "ended": _iso(each.ended_at),
-        "word": each.word,
-        "verdict": each.verdict,
-        "counts": each.counts,
-        "report": each.report,
-    }
-
-
 def incident_list(session: Session, every: AllOption = False) -> Answer:
     """What is wrong now: since when, how often it was seen, who knows of it."""
     from preservation.catalog import incidents
@@ -110,7 +97,7 @@ def incident_list(session: Session, every: AllOption = False) -> Answer:
         lines = [Table(columns, rows)]
     unanswered = any(each.closed_at is None and each.acknowledged_at is None for each in found)
     return Answer(
-        [_incident_json(each, session.language) for each in found],
+        [documents.incident(each, session.language) for each in found],
         lines,
         Verdict.FOUND if unanswered else Verdict.WELL,
     )
@@ -122,7 +109,7 @@ def incident_show(session: Session, incident: IncidentArgument) -> Answer:
 
     with session.open() as workspace:
         found = one(workspace, incident)
-    return Answer(_incident_json(found, session.language), _incident_lines(found))
+    return Answer(documents.incident(found, session.language), _incident_lines(found))
 
 
 def incident_acknowledge(
@@ -135,7 +122,7 @@ def incident_acknowledge(
 
     with session.open() as workspace:
         found = acknowledge(workspace, incident, reason=reason)
-    return Answer(_incident_json(found, session.language), _incident_lines(found))
+    return Answer(documents.incident(found, session.language), _incident_lines(found))
 
 
 def _sentence(found: Incident) -> Message:
@@ -171,29 +158,6 @@ def _incident_lines(found: Incident) -> list[Line]:
         proof = CLOSED.get(found.closed_why or "", found.closed_why)
         lines.append(say("Closed {at}: {why}.", at=shapes.moment(found.closed_at), why=proof))
     return lines
-
-
-def _incident_json(found: Incident, language: str) -> dict[str, Any]:
-    from wording.translate import translate
-
-    return {
-        "incident": found.id,
-        "kind": found.kind,
-        "message": translate(_sentence(found), language),
-        "identifier": found.identifier,
-        "version": found.version,
-        "store": found.store,
-        "evidence": found.grade,
-        "flow": found.flow,
-        "first_seen": found.first_seen.isoformat(),
-        "last_seen": found.last_seen.isoformat(),
-        "times": found.times,
-        "acknowledged_at": _iso(found.acknowledged_at),
-        "acknowledged_by": found.acknowledged_by,
-        "acknowledged_why": found.acknowledged_why,
-        "closed_at": _iso(found.closed_at),
-        "closed_why": found.closed_why,
-    }
 
 
 def notices_list(session: Session, every: AllOption = False) -> Answer:
@@ -284,7 +248,7 @@ def watchdog(session: Session) -> Answer:
     if not lines:
         lines = [say("All is well: every audit that was due has run, nothing is late, no run died.")]
     alarms = [{"kind": each.kind, "message": translate(each.text, session.language)} for each in seen.alarms]
-    runs = [_run_json(each) for each in seen.last]
+    runs = [documents.run(each) for each in seen.last]
     return Answer({"at": seen.at.isoformat(), "alarms": alarms, "last_runs": runs}, lines, seen.verdict)
 
 

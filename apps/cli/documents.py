@@ -1,0 +1,98 @@
+"""The JSON documents that both the command and the API answer with: one place, so that they are the same."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from apps.cli import shapes
+from preservation.facts import AIPVersion, Replica
+from wording.translate import translate
+
+if TYPE_CHECKING:
+    from flows.due_plan import Planned
+    from policies.standing import Standing
+    from preservation.catalog.incidents import Incident
+    from preservation.catalog.runs import RunFact
+
+
+def version_standing(version: AIPVersion, replicas: list[Replica], stand: Standing, language: str) -> dict[str, Any]:
+    """A version with its replicas, how it stands, why, and what is due when."""
+    return {
+        **shapes.version_json(version),
+        "standing": stand.word.value,
+        "reasons": [translate(reason, language) for reason in stand.reasons],
+        "replicas": [shapes.replica_json(replica) for replica in replicas],
+        "due": [
+            {
+                "store": due.store,
+                "evidence": due.grade.value,
+                "due_at": due.due_at.isoformat(),
+                "overdue_at": due.overdue_at.isoformat(),
+            }
+            for due in stand.due
+        ],
+    }
+
+
+def run(each: RunFact) -> dict[str, Any]:
+    """A run as the catalog remembers it, without its report."""
+    return {
+        "run": each.id,
+        "flow": each.flow,
+        "began": each.began_at.isoformat(),
+        "ended": _iso(each.ended_at),
+        "word": each.word,
+        "verdict": each.verdict,
+        "counts": each.counts,
+        "report": each.report,
+    }
+
+
+def incident(found: Incident, language: str) -> dict[str, Any]:
+    """An incident, its sentence in the language."""
+    from flows.incidents import sentence
+
+    return {
+        "incident": found.id,
+        "kind": found.kind,
+        "message": translate(sentence(found), language),
+        "identifier": found.identifier,
+        "version": found.version,
+        "store": found.store,
+        "evidence": found.grade,
+        "flow": found.flow,
+        "first_seen": found.first_seen.isoformat(),
+        "last_seen": found.last_seen.isoformat(),
+        "times": found.times,
+        "acknowledged_at": _iso(found.acknowledged_at),
+        "acknowledged_by": found.acknowledged_by,
+        "acknowledged_why": found.acknowledged_why,
+        "closed_at": _iso(found.closed_at),
+        "closed_why": found.closed_why,
+    }
+
+
+def planned(each: Planned) -> dict[str, Any]:
+    """Today's share of one policy in one store at one grade."""
+    return {
+        "store": each.store,
+        "evidence": each.grade.value,
+        "policy": each.policy,
+        "copies": each.copies,
+        "early": each.early,
+        "objects": each.objects,
+        "bytes": int(each.use.bytes),
+        "requests": int(each.use.requests),
+        "money": round(each.use.money, 6),
+        "currency": each.currency,
+        "seconds": None if each.seconds is None else round(each.seconds),
+        "waiting": each.waiting,
+        "held": each.held,
+        "opens": each.opens.isoformat() if each.opens is not None else None,
+        "next_due": each.next_due.isoformat() if each.next_due is not None else None,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
