@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
@@ -179,26 +179,28 @@ def end_with_parent() -> Callable[[], None] | None:
     return ask
 
 
-def marked(mark: str) -> dict[int, str]:
-    """The processes that carry the mark, ourselves excepted, with what they run. Empty where there is no /proc."""
+def marked(mark: str, *, but: Collection[int] = ()) -> dict[int, str]:
+    """The processes that carry the mark, with what they run; not ourselves and not those in `but`. Empty where there
+    is no /proc.
+    """
     wanted, found = f"{MARK}={mark}".encode(), {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if int(entry.name) != os.getpid() and wanted in (entry / "environ").read_bytes().split(b"\0"):
+            if int(entry.name) not in (os.getpid(), *but) and wanted in (entry / "environ").read_bytes().split(b"\0"):
                 words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
                 found[int(entry.name)] = words.decode("utf-8", errors="backslashreplace").strip()
     return found
 
 
-def end_marked(mark: str, *, patience: float = 10.0) -> dict[int, str]:
+def end_marked(mark: str, *, but: Collection[int] = (), patience: float = 10.0) -> dict[int, str]:
     """End all that carry the mark: asked first, killed after `patience` seconds. Gives those that there were."""
-    there = left = marked(mark)
+    there = left = marked(mark, but=but)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
         deadline = time.monotonic() + patience
-        while (left := marked(mark)) and time.monotonic() < deadline:
+        while (left := marked(mark, but=but)) and time.monotonic() < deadline:
             time.sleep(POLL)
         if not left:
             break

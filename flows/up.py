@@ -357,6 +357,7 @@ def _end(it: _Up) -> None:
     """Those that work first, then runs that were cut off are closed, the server last; then whoever is left."""
     it.tell(say("Ending …"))
     it.children.end([name for name in reversed(it.children.names()) if name != SERVER], hurry=it.hurry.is_set)
+    end_marked(str(it.folder), but=it.children.pids().values())  # runs whose worker had died before
     if it.working and not it.hurry.is_set() and is_there(it.api):
         _settle(it, only_close=True)
     it.children.end([SERVER], hurry=it.hurry.is_set)

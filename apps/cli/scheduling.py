@@ -40,7 +40,14 @@ def show(session: Session, pool: PoolOption = None) -> Answer:
     changes = [Change(Kind.SAME, None, each) for each in asked]
     nobody = say("No Prefect server answers, so none of it runs. `vankho up` starts everything.")
     lines: list[Line] = [_table(changes), nobody]
-    return Answer({"server": None, "deployments": [_json(each) for each in changes]}, lines, Verdict.FAILED)
+    data = {
+        "server": None,
+        "pool": None,
+        "done": False,
+        "different": 0,
+        "deployments": [_json(each) for each in changes],
+    }
+    return Answer(data, lines, Verdict.FAILED)
 
 
 def put(
