@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-REVISION = "0006"  # of the newest migration: what this release reads and writes
+REVISION = "0007"  # of the newest migration: what this release reads and writes
 VERSION_TABLE = "vankho_schema"  # not Alembic's default, so that Prefect's database is never taken for ours
 
 metadata = MetaData(

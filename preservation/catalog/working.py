@@ -129,3 +129,23 @@ known_stores = Table(  # since when a store stands in the settings, as far as a 
     Column("store", Word, primary_key=True),
     Column("since", Moment, nullable=False),
 )
+
+deliveries = Table(  # what was taken from watched places, one row for each state in which a package was met
+    "deliveries",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("place", Word, nullable=False),  # folder, or s3://bucket/prefix
+    Column("name", Word, nullable=False),  # in the place; what is no UTF-8 in it as %XX
+    Column("fingerprint", Word, nullable=False),  # of names, sizes and times, not of the bytes
+    Column("outcome", Word, nullable=False),  # taking, accepted, already-here, rejected, failed
+    Column("identifier", Word),
+    Column("version", Integer),
+    Column("began_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", Moment),  # of one that the system failed
+    Column("run", Word),  # the run that took it last
+    Column("reason", Word),  # JSON of the weightiest sentence
+    Column("told", Word),  # where the outcome was written for the producer
+    Index("ix_deliveries_place", "place", "name", "number"),
+)
