@@ -1,7 +1,7 @@
 """Prefect's runs whose process died: Prefect shows them as running for ever, so they are closed as crashed.
 
 Each run carries a tag that names its process. Closed is only what is surely dead: of this workspace, and of a process
-of this machine that is gone. Another machine's runs are for that machine to close.
+of this machine that is gone. Another machine's runs are for that machine to close, or for `lost_workers`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from flows.workspace import Workspace
 from preservation.catalog.leases import is_gone, this_process
 
 _PROCESS = "process "
-_OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 _AT_ONCE = 200
 BEGINNING = timedelta(minutes=10)  # more than any process takes to begin
 SEEN = timedelta(minutes=2)
@@ -52,13 +52,13 @@ def close_dead_runs(workspace: Workspace, *, dry_run: bool = False) -> list[str]
         dead = list(_dead(client, workspace))
         if not dry_run:
             for run in dead:
-                _close(client, run)
+                close_run(client, run)
     return [run.name for run in dead]
 
 
 def _dead(client: SyncPrefectClient, workspace: Workspace) -> Iterator[FlowRun]:
     wanted = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN)), tags=FlowRunFilterTags(all_=[_host()])
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN)), tags=FlowRunFilterTags(all_=[_host()])
     )
     offset = 0
     while True:
@@ -87,7 +87,7 @@ def close_never_begun(workspace: str, pool: str, *, now: datetime) -> list[str]:
     may be about to begin one, only those are closed that have waited for long. Gives their names.
     """
     wanted = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN)), tags=FlowRunFilterTags(all_=[workspace])
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=OPEN)), tags=FlowRunFilterTags(all_=[workspace])
     )
     closed = []
     with get_client(sync_client=True) as client:
@@ -95,7 +95,7 @@ def close_never_begun(workspace: str, pool: str, *, now: datetime) -> list[str]:
         for run in client.read_flow_runs(flow_run_filter=wanted, limit=_AT_ONCE):
             named = any(tag.startswith(_PROCESS) for tag in run.tags)
             if not named and run.state is not None and run.state.timestamp <= now - patience:
-                _close(client, run)
+                close_run(client, run)
                 closed.append(run.name)
     return closed
 
@@ -119,9 +119,9 @@ def worker_name() -> str:
     return f"vankho up on {socket.gethostname()}"
 
 
-def _close(client: SyncPrefectClient, run: FlowRun) -> None:
+def close_run(client: SyncPrefectClient, run: FlowRun) -> None:
     """Its tasks too, or they would be shown as running inside a run that is over."""
-    running = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_OPEN)))
+    running = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=OPEN)))
     of_this = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
     for task in client.read_task_runs(flow_run_filter=of_this, task_run_filter=running):
         client.set_task_run_state(task.id, Crashed(message=DIED), force=True)

@@ -1,6 +1,8 @@
-"""What `vankho up` has done beside itself, in a process that ends: dead runs closed, schedules made to fit.
+"""What `vankho up` and `vankho worker` have done beside themselves, in a process that ends: dead runs closed,
+schedules made to fit.
 
-`python -m flows.settling FOLDER POOL [all|close]` prints one JSON document. A process of its own, so that the one
+`python -m flows.settling FOLDER POOL [all|close|lost]` prints one JSON document; `close` leaves the schedules alone,
+`lost` closes only what is surely dead while a worker goes on here. A process of its own, so that the one
 that watches over all others stays small and imports neither Prefect nor the catalog.
 """
 
@@ -16,12 +18,14 @@ from preservation.findings import message_as_json
 from wording import Explained, printable_json
 
 
-def settle(folder: Path, pool: str, *, only_close: bool) -> dict[str, Any]:
-    """The names of the runs that were closed, the changes of the schedule, and what kept it from changing."""
-    answer: dict[str, Any] = {"closed": [], "changes": [], "paused": [], "problem": None, "where": None}
+def settle(folder: Path, pool: str, *, what: str) -> dict[str, Any]:
+    """The names of the runs that were closed, what became of those of lost workers, the changes of the schedule, and
+    what kept it from changing.
+    """
+    answer: dict[str, Any] = {"closed": [], "lost": [], "changes": [], "paused": [], "problem": None, "where": None}
     try:
         with open_workspace(folder) as workspace:
-            _settle(workspace, pool, answer, only_close=only_close)
+            _settle(workspace, pool, answer, what=what)
     except Explained as error:
         answer["problem"], answer["where"] = message_as_json(error.what), error.where
     except Exception as error:  # noqa: BLE001 - whoever asked tells it to a person, and goes on
@@ -29,17 +33,21 @@ def settle(folder: Path, pool: str, *, only_close: bool) -> dict[str, Any]:
     return answer
 
 
-def _settle(workspace: Workspace, pool: str, answer: dict[str, Any], *, only_close: bool) -> None:
+def _settle(workspace: Workspace, pool: str, answer: dict[str, Any], *, what: str) -> None:
     from flows.schedules import apply, compare, require_server, workspace_tag
 
     require_server(workspace)
-    from flows import dead_runs  # late: it imports Prefect, which reads its settings then
+    from flows import dead_runs, lost_workers  # late: they import Prefect, which reads its settings then
 
-    answer["closed"] = [
-        *dead_runs.close_dead_runs(workspace),
-        *dead_runs.close_never_begun(workspace_tag(workspace), pool, now=workspace.clock()),
+    answer["closed"] = dead_runs.close_dead_runs(workspace)
+    answer["lost"] = [
+        message_as_json(each.message)
+        for each in lost_workers.close_runs_of_lost_workers(workspace_tag(workspace), pool)
     ]
-    if only_close:
+    if what != "lost":
+        never = dead_runs.close_never_begun(workspace_tag(workspace), pool, now=workspace.clock())
+        answer["closed"] += never
+    if what != "all":
         return
     compared = compare(workspace, pool=pool)
     changes = [{"name": each.either.name, "kind": each.kind.value} for each in compared.open]
@@ -50,4 +58,4 @@ def _settle(workspace: Workspace, pool: str, answer: dict[str, Any], *, only_clo
 
 if __name__ == "__main__":
     _, where, named, what = sys.argv
-    sys.stdout.write(printable_json(settle(Path(where), named, only_close=what == "close"), indent=None) + "\n")
+    sys.stdout.write(printable_json(settle(Path(where), named, what=what), indent=None) + "\n")

@@ -13,6 +13,7 @@ import typer
 from apps.cli import shapes
 from apps.cli.answer import Answer, Line
 from apps.cli.command import Session, command
+from apps.cli.pooled import handed_over
 from apps.cli.viewing import standings
 from apps.cli.workspace_files import SETTINGS_TEXT
 from flows.outcomes import worst_of
@@ -75,6 +76,10 @@ def take_in(
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Packages: folders, ZIP, tar or bags.")],
     policy: PolicyOption = None,
     collection: CollectionOption = None,
+    submit: Annotated[
+        bool,
+        typer.Option("--submit", help="Hand them to the machines of the work pool, one run each, and do not wait."),
+    ] = False,
 ) -> Answer:
     """Take packages in: check, identify, bag, copy to every store and prove every copy."""
     from flows.ingest import ingest, ingest_batch
@@ -82,6 +87,8 @@ def take_in(
     from flows.work import processes
 
     sources = [_settled(path) for path in paths]
+    if submit:
+        return handed_over(session, sources, policy, collection)
     with session.open() as workspace:
         if processes(workspace.settings, len(sources)) == 1:
             workspace.warm_up()

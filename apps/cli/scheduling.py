@@ -8,6 +8,7 @@ import typer
 
 from apps.cli.answer import Answer, Cell, Line, Table
 from apps.cli.command import Session, command
+from apps.cli.pooled import begin_now
 from flows.outcomes import Verdict
 from wording import Message, say
 
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     schedule = typer.Typer(help="Schedules: what runs by itself, and when.", no_args_is_help=True)
     command(schedule, "show")(show)
     command(schedule, "apply")(put)
+    command(schedule, "run")(begin_now)
     app.add_typer(schedule, name="schedule")
 
 

@@ -98,11 +98,29 @@ def living(database: Database, prefix: str, *, now: datetime) -> bool:
 
 def how_many(database: Database, prefix: str, *, now: datetime) -> int:
     """How many leases whose key begins so are held by somebody who gave a sign of life lately."""
+    return len(holders(database, prefix, now=now))
+
+
+def holders(database: Database, prefix: str, *, now: datetime) -> dict[str, int]:
+    """Key and token of those leases."""
     one_kernel = database.engine.dialect.name == "sqlite"
     with database.reading() as connection:
         rows = connection.execute(select(leases).where(leases.c.key.startswith(prefix, autoescape=True))).all()
         now = _moment(connection, now)
-    return sum(row.beat_at + EXPIRY >= now and not _dead(row, one_kernel=one_kernel, silent=False) for row in rows)
+    return {
+        row.key: row.token
+        for row in rows
+        if row.beat_at + EXPIRY >= now and not _dead(row, one_kernel=one_kernel, silent=False)
+    }
+
+
+def server_clock(database: Database) -> datetime | None:
+    """What the clock of the catalog's server says; None where there is no server."""
+    if database.engine.dialect.name != "postgresql":
+        return None
+    with database.reading() as connection:
+        moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
 
 
 def _acquire(database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float) -> Lease:
