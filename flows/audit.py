@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from flows import circuits
 from flows.copies import CopyInUse, audit_replica, is_there, store_failed
 from flows.due_account import OnDemand
 from flows.failures import as_finding
@@ -115,14 +116,17 @@ def prove_copy(
     same store under a pace, `progress` a listener that measures more than this copy.
     """
     started = time.monotonic()
-    if away is None:
+    if away is None and (away := circuits.shut(workspace, store, to_read=True)) is None:
         prove = partial(audit_replica, through=through, progress=progress)
         try:
             report = plain_step(store, prove, workspace, version, store, grade)
         except StorageError as error:
             reason = as_finding(error) if isinstance(error, CopyInUse) else store_failed(store, error)
             away = None if is_there(workspace, store) else reason
+            if away is not None:
+                circuits.failed(workspace, store, error)
         else:
+            circuits.worked(workspace, store, read_only=True)
             workspace.run.tell(copy_audited(report, policy=version.policy, seconds=time.monotonic() - started))
             return Audited(report)
     told = events.not_checked(version, store, grade, away or reason, workspace.clock(), away=away is not None)

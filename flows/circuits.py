@@ -18,6 +18,7 @@ from storage_adapters.errors import StorageDenied, StorageError, StorageFull, St
 from wording import Message, say
 
 NOT_TRIED = "store-not-tried"
+SILENT = "store-unavailable"  # the code of a store that does not answer
 _AS_A_WHOLE = (StorageUnavailable, StorageDenied, StorageFull)
 
 
@@ -29,19 +30,27 @@ class StoreNotTried(StorageError):
         self.circuit = circuit
 
 
-def shut(workspace: Workspace, store: str) -> Finding | None:
-    """Why the store is not to be tried now, None when it is. Where a probe is due, it is made here, by one run."""
-    circuit = _due(workspace, store)
-    if circuit is None:
+def shut(workspace: Workspace, store: str, *, to_read: bool = False) -> Finding | None:
+    """Why the store is not to be tried now, None when it is. Where a probe is due, it is made here, by one run.
+    A store that is full, or lets nobody write, may be read: `to_read` is kept away from silent ones alone.
+    """
+    circuit = circuits.of(workspace.catalog.database, store)
+    if circuit is None or circuit.next_try_at is None or (to_read and circuit.code != SILENT):
         return None
     if circuit.is_shut(workspace.clock()):
         return _finding(circuit)
     return _probe(workspace, store)
 
 
+def left_alone(workspace: Workspace, store: str) -> bool:
+    """Whether the store is not to be tried now; asks the catalog alone."""
+    circuit = circuits.of(workspace.catalog.database, store)
+    return circuit is not None and circuit.is_shut(workspace.clock())
+
+
 def refuse_shut(workspace: Workspace, store: str) -> None:
     """As `shut`, for callers who ask the store something small themselves. Raises StoreNotTried."""
-    if shut(workspace, store) is not None:
+    if shut(workspace, store, to_read=True) is not None:
         circuit = circuits.of(workspace.catalog.database, store)
         if circuit is not None:
             raise StoreNotTried(circuit)
@@ -66,9 +75,10 @@ def failed_by(workspace: Workspace, store: str, reason: Finding) -> None:
         )
 
 
-def worked(workspace: Workspace, store: str) -> None:
-    """The store did its work: what failed before is over."""
-    if circuits.of(workspace.catalog.database, store) is not None:
+def worked(workspace: Workspace, store: str, *, read_only: bool = False) -> None:
+    """The store did its work: what failed before is over, as far as reading alone can tell with `read_only`."""
+    circuit = circuits.of(workspace.catalog.database, store)
+    if circuit is not None and (not read_only or circuit.code == SILENT):
         circuits.close(workspace.catalog.database, store)
 
 
@@ -88,11 +98,6 @@ def not_tried(circuit: Circuit) -> Message:
         count=circuit.failures,
         at=circuit.failed_at.isoformat(timespec="seconds"),
     )
-
-
-def _due(workspace: Workspace, store: str) -> Circuit | None:
-    circuit = circuits.of(workspace.catalog.database, store)
-    return None if circuit is None or circuit.next_try_at is None else circuit
 
 
 def _probe(workspace: Workspace, store: str, *, whenever: bool = False) -> Finding | None:

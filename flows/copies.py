@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from flows import circuits
 from flows.failures import as_finding
 from flows.outcomes import Verdict
 from flows.places import WORKSPACE, donors_for
 from flows.references import version_named
 from flows.steps import Step
-from flows.told import copy_audited, copy_failed
+from flows.told import copy_audited, copy_failed, copy_not_tried
 from flows.workspace import Workspace
 from policies.model import Policy
 from policies.release import may_release
@@ -71,16 +72,24 @@ class Copies:
         return (*self.failures, *(finding for report in self.reports for finding in report.findings))
 
 
-def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step: Step) -> Copies:
-    """Bring the version to every store that the policy wants and that lacks a proved copy."""
+def make_copies(
+    workspace: Workspace, version: AIPVersion, policy: Policy, step: Step, *, only: Collection[str] | None = None
+) -> Copies:
+    """Bring the version to every store (of those in `only`) that the policy wants and that lacks a proved copy. One
+    that failed too often is not tried, which is told like any failure.
+    """
     with copies_held(workspace, version) as (now, lease):
         reports: list[ReplicaReport] = []
         failures: list[Finding] = []
         held = {replica.store: replica for replica in workspace.catalog.replicas(now.identifier, now.version)}
         for name in wanted_stores(policy, workspace.store_facts()):
-            if _proved(held.get(name)):
+            if _proved(held.get(name)) or (only is not None and name not in only):
                 continue
             lease.check()
+            if (shut := circuits.shut(workspace, name)) is not None:
+                failures.append(shut)
+                workspace.run.tell(copy_not_tried(now, name, shut))
+                continue
             claimed, started = name in held, time.monotonic()
             try:
                 if not claimed:
@@ -88,7 +97,9 @@ def make_copies(workspace: Workspace, version: AIPVersion, policy: Policy, step:
                     claimed = True
                 reports.append(step(f"verify in {name}", audit_replica, workspace, now, name))
                 workspace.run.tell(copy_audited(reports[-1], policy=now.policy, seconds=time.monotonic() - started))
+                circuits.worked(workspace, name)
             except (StorageError, OSError) as error:
+                circuits.failed(workspace, name, error)
                 failures.append(store_failed(name, error))
                 workspace.catalog.record([_not_done(now, name, failures[-1], workspace.clock(), claimed=claimed)])
                 workspace.run.tell(copy_failed(now, name, failures[-1], seconds=time.monotonic() - started))
@@ -179,6 +190,8 @@ def release(workspace: Workspace, version: AIPVersion, policy: Policy) -> None:
 def store_failed(store: str, error: StorageError | OSError) -> Finding:
     """The finding for a store that could not be used, or for our own disk that kept us from it, with the reason."""
     reason = as_finding(error)
+    if isinstance(error, DonorAway):  # it is not this store that is away
+        return Finding("donor-away", Severity.ERROR, reason.message, path=reason.path)
     return Finding(
         reason.code,
         Severity.ERROR,
@@ -209,7 +222,7 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
     replicas = workspace.catalog.replicas(version.identifier, version.version)
     trusted = {WORKSPACE, *(replica.store for replica in replicas if _proved(replica))}
     decayed: Exception | None = None
-    away: StorageError | None = None  # a donor that could not be asked; told only when no other one helps
+    away: DonorAway | None = None  # a donor that could not be asked; told only when no other one helps
     for donor in donors_for(workspace, version, but=store):
         if donor.name not in trusted:
             continue
@@ -225,7 +238,7 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
         except (StorageUnavailable, StorageDenied) as error:
             if donor.name == WORKSPACE or is_there(workspace, donor.name):
                 raise  # it is the target that is away, and no other donor helps
-            away = error
+            away = DonorAway(version, donor.name, error)
         except (ObjectDamaged, ObjectNotFound, FileNotFoundError) as error:
             decayed = error
     raise away or NoDonor(version, decayed)
@@ -237,6 +250,25 @@ def is_there(workspace: Workspace, store: str) -> bool:
         return answers(workspace.store(store))
     except StorageError:
         return False
+
+
+class DonorAway(StorageUnavailable):
+    """The store to copy from could not be asked, and no other has a good copy; the one to copy to is not to blame."""
+
+    of_donor = True
+
+    def __init__(self, version: AIPVersion, donor: str, error: StorageError) -> None:
+        super().__init__(
+            say(
+                "Store {store}, from which {identifier} was to be copied, could not be used: {reason}",
+                store=donor,
+                identifier=version.identifier,
+                reason=error.what,
+            ),
+            where=donor,
+            next_step=error.next_step,
+            detail=error.detail,
+        )
 
 
 class NoDonor(StorageError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from flows import reports
+from flows import circuits, reports
 from flows.failures import as_finding
 from flows.in_force import keep, kept_text
 from flows.outcomes import Verdict
@@ -156,6 +156,7 @@ def _looked(workspace: Workspace) -> tuple[list[Found], dict[str, Exception]]:
 
     def one(store: str) -> Found | Exception:
         try:
+            circuits.refuse_shut(workspace, store)
             return look(workspace.store(store))
         except (StorageError, OSError) as error:
             return error

@@ -263,10 +263,10 @@ async def ingest_batch_flow(
 
 
 @flow(name="replicate", persist_result=False, flow_run_name=_of_what("replicate", "what is wanting"))
-async def replicate_flow(workspace: str, references: list[str]) -> State[Any]:
-    """The copies that are missing or not yet proved."""
+async def replicate_flow(workspace: str, references: list[str] | None = None, store: str | None = None) -> State[Any]:
+    """The copies that are missing or not yet proved, the most endangered first; in one store or in all."""
     with _opened(workspace) as opened:
-        return _carried(opened, replicate, references)
+        return _carried(opened, replicate, references or [], store=store)
 
 
 @flow(name="audit", persist_result=False, flow_run_name="audit {evidence}")

@@ -47,6 +47,7 @@ class Tally:
     packages: Counter[str] = field(default_factory=Counter)
     stores: Counter[str] = field(default_factory=Counter)
     copies: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    amounts: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)  # bytes, seconds of those copies
     objects: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
     seconds: float = 0.0
@@ -61,7 +62,11 @@ class Tally:
         self.rows += 1
         outcome = str(row["outcome"])
         if row["kind"] == Kind.COPY.value:
-            self.copies[row["store"] or "", row["grade"] or "", outcome] += row["copies"]
+            key = (row["store"] or "", row["grade"] or "", outcome)
+            self.copies[key] += row["copies"]
+            amount = self.amounts.setdefault(key, [0, 0.0])
+            amount[0] += row["bytes"]
+            amount[1] += row["seconds"]
         elif row["kind"] == Kind.STORE.value:
             self.stores[outcome] += 1
         else:
@@ -100,8 +105,15 @@ class Tally:
             "stores": {"checked": self.stores.total(), **dict(sorted(self.stores.items()))},
             "objects": {"checked": self.objects.total(), **{part: self.objects[part] for part in PARTS}},
             "by_store": [
-                {"store": store, "grade": grade or None, "outcome": word, "copies": count}
-                for (store, grade, word), count in sorted(self.copies.items())
+                {
+                    "store": key[0],
+                    "grade": key[1] or None,
+                    "outcome": key[2],
+                    "copies": count,
+                    "bytes": self.amounts[key][0],
+                    "seconds": round(self.amounts[key][1], 3),
+                }
+                for key, count in sorted(self.copies.items())
             ],
             "reasons": [
                 {"outcome": word, "code": code, "rows": count, "first": self.sentences.get(code)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from flows.rows import Kind, Row
@@ -59,6 +60,11 @@ def copy_skipped(version: AIPVersion, store: str, reason: Finding, *, grade: str
         policy=version.policy,
         **_reasons((reason,)),
     )
+
+
+def copy_not_tried(version: AIPVersion, store: str, reason: Finding) -> Row:
+    """A copy that was left for later because its store is left alone."""
+    return replace(copy_skipped(version, store, reason), away=True)
 
 
 LEFT = {

@@ -25,6 +25,7 @@ from preservation.catalog import (
     leases,
     listing,
     overtaken,
+    placed,
     projections,
     reading,
     replay,
@@ -239,6 +240,16 @@ class Catalog:
         with self._database.reading() as connection:
             return coverage.waiting(connection, store, policy=policy)
 
+    def standing_policies(self) -> list[str]:
+        """The policies that versions go by."""
+        with self._database.reading() as connection:
+            return coverage.policies(connection)
+
+    def stores_with_copies(self) -> list[str]:
+        """The names of the stores of which copies are on record, whatever the settings say."""
+        with self._database.reading() as connection:
+            return placed.stores(connection)
+
     def missing(self, store: str, *, after: Cursor | None = None, state: str = ABSENT) -> Iterator[WantingCopy]:
         """The copies a store should have and has not (or UNPROVED, or DAMAGED ones), the most endangered first."""
         return listing.copies_wanting(self._database, store, state=state, after=after)
@@ -254,6 +265,11 @@ class Catalog:
         """Where bags stand in the workspace that the catalog counts on."""
         with self._database.reading() as connection:
             return reading.staged_bags(connection)
+
+    def staged_versions(self) -> list[AIPVersion]:
+        """The versions whose bags stand in the workspace: those of which too few copies are proved."""
+        with self._database.reading() as connection:
+            return reading.staged_versions(connection)
 
     def format_counts(self, *, collection: str | None = None, newest_only: bool = False) -> list[FormatCount]:
         """Payload files by what they were identified as, most files first."""

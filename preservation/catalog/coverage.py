@@ -103,7 +103,7 @@ def summary(database: Database, judge: Judge | None, *, now: datetime) -> Summar
             words[word] = words.get(word, NONE) + count
         return Summary(
             at=now,
-            policies=tuple(sorted({row.policy for row in _tallied(connection, "judged")})),
+            policies=tuple(policies(connection)),
             aips=_total(connection, "aips").number,
             versions=_total(connection, "judged"),
             words=words,
@@ -112,6 +112,11 @@ def summary(database: Database, judge: Judge | None, *, now: datetime) -> Summar
             coverage=tuple(_coverage(connection, now=now)),
             waiting=tuple(_waiting_everywhere(connection)),
         )
+
+
+def policies(connection: Connection) -> list[str]:
+    """The policies that versions go by."""
+    return sorted({row.policy for row in _tallied(connection, "judged")})
 
 
 def _words(connection: Connection, judge: Judge | None, *, now: datetime) -> dict[tuple[str, str], Count]:

@@ -150,6 +150,14 @@ def staged_bags(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def staged_versions(connection: Connection) -> list[AIPVersion]:
+    """The versions whose bags stand in the workspace, the longest admitted first."""
+    return [
+        _version(row)
+        for row in connection.execute(_VERSION.where(versions.c.staged.is_not(None)).order_by(versions.c.id))
+    ]
+
+
 def all_objects(database: Database, identifier: str, version: int) -> Iterator[ObjectFact]:
     """The objects of one version, sorted by path bytes. Their format's path is the object's own path.
 

@@ -160,7 +160,8 @@ def test_replicate_repair_restore_reconcile(here: Here, held: Held, tmp_path: Pa
     }
     assert mended["repaired"] == [{"path": "data/Trang 1.txt", "from": "primary"}]
     assert len(mended["kept"]) == 1
-    [copied] = here("replicate", *where).data
+    assert here("replicate", *where).data == []
+    [copied] = here("replicate", held.identifier, *where).data
     assert set(copied) == {"identifier", "version", "outcome", "replicas", "findings"}
     for replica in copied["replicas"]:
         _is_replica(replica)

@@ -1,0 +1,90 @@
+"""Which stores copies are in, and a store that is given up: its copies leave the projections with one change.
+
+Promises: names are found by steps over an index, however many copies there are. What a retirement changes is in its
+event (`{"change": "retired", "store": …}`), so that a rebuild and a replay do the same; the versions concerned wait
+to be judged. The evidence of before stays in the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
+
+from preservation.catalog import standings
+from preservation.catalog.judging import ONCE
+from preservation.catalog.schema import evidence, replicas, versions
+from preservation.facts import Grade, Outcome
+
+RETIRED = "retired"
+
+
+def stores(connection: Connection) -> list[str]:
+    """The names of the stores of which copies are on record, sorted."""
+    found: list[str] = []
+    query = select(func.min(replicas.c.store))
+    name = connection.execute(query).scalar()
+    while name is not None:
+        found.append(str(name))
+        name = connection.execute(query.where(replicas.c.store > name)).scalar()
+    return found
+
+
+def count(connection: Connection, store: str) -> int:
+    """How many copies are on record in a store."""
+    return int(connection.execute(select(func.count()).where(replicas.c.store == store)).scalar_one())
+
+
+def last_ones(
+    connection: Connection, store: str, *, others: Collection[str], limit: int
+) -> tuple[int, list[tuple[str, int]]]:
+    """The versions with a copy in this store and none in `others` that was last proved intact byte by byte: how many,
+    and the first of them (identifier, version).
+    """
+    where = _only_there(store, others)
+    counted = select(func.count()).select_from(replicas).where(where)
+    first = (
+        select(versions.c.identifier, versions.c.version)
+        .join_from(replicas, versions)
+        .where(where)
+        .order_by(versions.c.id)
+        .limit(limit)
+    )
+    return int(connection.execute(counted).scalar_one()), [(row[0], row[1]) for row in connection.execute(first)]
+
+
+def _only_there(store: str, others: Collection[str]) -> ColumnElement[bool]:
+    proved = exists().where(
+        evidence.c.version_id == replicas.c.version_id,
+        evidence.c.store.in_(sorted(others)),
+        evidence.c.store != store,
+        evidence.c.grade == Grade.BYTES.value,
+        evidence.c.outcome == Outcome.INTACT.value,
+    )
+    return and_(replicas.c.store == store, ~proved)
+
+
+def retire(connection: Connection, store: str) -> None:
+    """Take every copy of a store off the record; the versions become unjudged, some at a time."""
+    here = replicas.c.store == store
+    while True:
+        some = select(replicas.c.version_id).where(here).order_by(replicas.c.version_id).limit(standings.BATCH)
+        ids: list[Any] = list(connection.execute(some).scalars())
+        if not ids:
+            return
+        connection.execute(delete(replicas).where(here, replicas.c.version_id.in_(ids)))  # evidence goes with them
+        standings.judge_again(connection, ids, judge=None, now=ONCE)
+
+
+def rename(connection: Connection, store: str, *, to: str) -> None:
+    """The copies of a store stand under another name: claimed there, and to be proved anew."""
+    here = replicas.c.store == store
+    while True:
+        some = select(replicas.c.version_id).where(here).order_by(replicas.c.version_id).limit(standings.BATCH)
+        ids: list[Any] = list(connection.execute(some).scalars())
+        if not ids:
+            return
+        connection.execute(delete(evidence).where(evidence.c.store == store, evidence.c.version_id.in_(ids)))
+        connection.execute(update(replicas).where(here, replicas.c.version_id.in_(ids)).values(store=to))
+        standings.judge_again(connection, ids, judge=None, now=ONCE)
