@@ -15,6 +15,7 @@ import pytest
 from flows.ingest import ingest
 from flows.outcomes import Verdict
 from flows.remains import PROBES, clear
+from flows.settings import S3StoreSettings
 from preservation.packages.submission import claim
 from storage_adapters import s3_probing
 from storage_adapters.errors import StorageDenied, StorageUnavailable
@@ -164,7 +165,7 @@ def in_a_bucket(house: House, workspace, **more: bool) -> Provider:
     provider = Provider(LocalStore("c", house.folder), **more)
     workspace._stores["c"] = provider
     stores = workspace.settings.stores
-    stores["c"] = type("Cloud", (), {"kind": "s3"})()
+    stores["c"] = S3StoreSettings(kind="s3", bucket="theirs")
     return provider
 
 
