@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from flows.settings import SECRETS_FILE, SETTINGS_FILE, Settings, read_settings
@@ -41,12 +39,11 @@ class Looking:
             self._settings = stamp, read_settings(self.folder)
         return self._settings[1]
 
-    @contextmanager
-    def workspace(self) -> Iterator[Workspace]:
+    def workspace(self) -> Workspace:
         """The workspace, whose catalog can only be read. Raises PolicyError, CatalogError."""
         workspace = Workspace(self.folder, self.settings())
         workspace.__dict__["catalog"] = Catalog(self._opened(workspace.settings), workspace.judge)
-        yield workspace
+        return workspace
 
     def close(self) -> None:
         """Give the connections back."""

@@ -14,12 +14,13 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from flows.in_force import policy_in_force
+from flows.lag import StoreLag, lag
 from flows.standing import Overview, overview
 from flows.watchdog import last_audit, missed
 from flows.workspace import Workspace
-from policies.model import Policy
-from preservation.catalog import audit_days, incidents, leases, outbox, runs
+from preservation.catalog import audit_days, circuits, incidents, leases, outbox, runs
 from preservation.catalog.audit_days import AuditDay
+from preservation.catalog.circuits import Circuit
 from preservation.catalog.incidents import Incident
 from preservation.catalog.runs import RunFact
 from preservation.errors import PreservationError
@@ -33,7 +34,7 @@ DAYS = timedelta(days=2)  # of audits that are looked back to: the day of a sche
 @dataclass(frozen=True, slots=True)
 class Measures:
     """What there is to know. `away` are open incidents of stores that could not be used, by store; `missed` is by
-    policy when an audit should have begun that did not; `lag_targets` the shortest that a policy allows.
+    policy when an audit should have begun that did not; `lags` how far each store is behind.
     """
 
     at: datetime
@@ -41,10 +42,12 @@ class Measures:
     events: int
     incidents: Mapping[tuple[str, bool], int]
     away: Mapping[str, Incident]
+    circuits: Mapping[str, Circuit]
+    stores: tuple[str, ...]
     runs: tuple[RunFact, ...]
     notices: tuple[tuple[str, int, int], ...]
     missed: Mapping[str, datetime | None]
-    lag_targets: Mapping[str, timedelta]
+    lags: tuple[StoreLag, ...]
     audits: tuple[AuditDay, ...]
     in_work: int
     bags: int
@@ -52,6 +55,13 @@ class Measures:
     disk_size: int
     signatures: date | None
     unsound: tuple[str, ...]
+
+
+def shut_off(measures: Measures) -> dict[str, datetime]:
+    """The stores of the settings that cannot be used, as the last runs saw it, and since when."""
+    found = {name: each.first_seen for name, each in measures.away.items()}
+    opened = {name: each.opened_at for name, each in measures.circuits.items() if each.opened_at is not None}
+    return {name: at for name, at in sorted((found | opened).items()) if name in measures.stores}
 
 
 def measure(workspace: Workspace) -> Measures:
@@ -67,11 +77,13 @@ def measure(workspace: Workspace) -> Measures:
         overview=seen,
         events=workspace.catalog.head()[0],
         incidents=incidents.counts(database),
+        circuits=circuits.every(database),
+        stores=tuple(workspace.settings.stores),
         away={each.store: each for each in away if each.store is not None},
         runs=tuple(runs.last_of_each(database)),
         notices=tuple(outbox.waiting(database)),
         missed={policy.name: missed(workspace, policy, last, now=now) for policy in policies},
-        lag_targets=_lag_targets(workspace, policies),
+        lags=lag(workspace),
         audits=_last_days(audit_days.days(database, since=(now - DAYS).date())),
         in_work=leases.how_many(database, INGEST, now=now),
         bags=_bags(workspace.bags),
@@ -80,11 +92,6 @@ def measure(workspace: Workspace) -> Measures:
         signatures=_dated(workspace.folder / "formats"),
         unsound=tuple(sorted({each.path or "" for each in workspace.notices if each.code == "policy-not-in-force"})),
     )
-
-
-def _lag_targets(workspace: Workspace, policies: list[Policy]) -> dict[str, timedelta]:
-    shortest = min((policy.replication.lag_target for policy in policies), default=None)
-    return {} if shortest is None else dict.fromkeys(workspace.settings.stores, shortest)
 
 
 def _last_days(days: list[AuditDay]) -> tuple[AuditDay, ...]:

@@ -26,6 +26,7 @@ PATIENCE = 10.0  # seconds that a person waits while versions are judged again
 PAGE = 100
 WEEK = 7
 ALL = "all"
+WORDS = (*(word.value for word in Word), ALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,12 @@ from apps.cli import (
     formats,
     ingesting,
     ledger,
+    pooled,
     rules,
     running,
     scheduling,
     screen,
+    serving,
     tidying,
     viewing,
     watching,
@@ -53,6 +55,8 @@ def build() -> typer.Typer:
     watching.register(app)
     rules.register(app)
     running.register(app)
+    serving.register(app)
+    pooled.register(app)
     scheduling.register(app)
     formats.register(app)
     bags.register(app)

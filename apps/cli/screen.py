@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -55,22 +56,25 @@ def _drawn(table: Table, language: str) -> Iterator[str]:
         yield "  ".join(padded).rstrip()
 
 
+def error_document(error: Explained, *, language: str) -> dict[str, dict[str, Any]]:
+    """The documented JSON of an error."""
+    return {
+        "error": {
+            "message": translate(error.what, language),
+            "where": error.where,
+            "expected": error.expected,
+            "seen": error.seen,
+            "next_step": translate(error.next_step, language) if error.next_step else None,
+            "detail": error.detail,
+            "template": message_as_json(error.what),
+        }
+    }
+
+
 def show_error(error: Explained, *, as_json: bool, language: str) -> None:
     """Say what happened, where, what was expected and seen, and what to do next; each of it once."""
     if as_json:
-        print_json(
-            {
-                "error": {
-                    "message": translate(error.what, language),
-                    "where": error.where,
-                    "expected": error.expected,
-                    "seen": error.seen,
-                    "next_step": translate(error.next_step, language) if error.next_step else None,
-                    "detail": error.detail,
-                    "template": message_as_json(error.what),
-                }
-            }
-        )
+        print_json(error_document(error, language=language))
         return
     sentence = translate(error.what, language)
     parts: tuple[tuple[Message, str | Message | None], ...] = (

@@ -12,6 +12,7 @@ import pytest
 from tests.cli.commands import environment, package_in, workspace_in
 
 HEAVY = {"prefect", "boto3", "botocore", "jsonschema", "alembic", "psycopg", "bagit", "fido", "PIL", "rich.console"}
+HEAVY |= {"fastapi", "starlette", "uvicorn", "prometheus_client"}
 FLOWS = {"sqlalchemy", "pydantic_settings", "flows.workspace", "policies.model"}
 
 ASK = """
