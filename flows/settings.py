@@ -405,6 +405,7 @@ def _known(place: list[str]) -> list[str]:
         "log": LogSettings,
         "watchdog": WatchdogSettings,
         "circuit": CircuitSettings,
+        "web": WebSettings,
     }
     return sorted(part.get(place[0], Settings).model_fields)
 
