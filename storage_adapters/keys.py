@@ -26,8 +26,7 @@ def check_key(key: str) -> None:
     Refused: an empty key; an empty, `.` or `..` part (so also a leading or trailing `/`); control
     characters; what UTF-8 or XML cannot carry; more than 900 bytes, or 255 in one part.
     """
-    reason = _fault(key)
-    if reason is not None:
+    if not _plain(key) and (reason := _fault(key)) is not None:
         raise KeyRefused(
             say("No store can hold an object under the name “{key}”: {reason}", key=key, reason=reason),
             where=key,
@@ -48,6 +47,19 @@ def check_prefix(prefix: str) -> None:
             where=prefix,
         )
     check_key(prefix[:-1])
+
+
+def _plain(key: str) -> bool:
+    """Whether the key has nothing that could be refused, as most have: told in a fraction of the time."""
+    return (
+        0 < len(key) <= MAX_PART_BYTES
+        and key.isascii()
+        and key.isprintable()
+        and key[0] not in "./"
+        and key[-1] != "/"
+        and "//" not in key
+        and "/." not in key
+    )
 
 
 def _fault(key: str) -> Message | None:

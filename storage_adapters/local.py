@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storage_adapters.errors import already_exists, not_found
+from storage_adapters.errors import StorageError, already_exists, not_found
 from storage_adapters.keys import UNFINISHED, check_key, check_prefix
 from storage_adapters.local_errors import explain_os_errors, no_root
 from storage_adapters.store import Capabilities, Lanes, ObjectStat, Reader, Unfinished
@@ -28,6 +28,7 @@ from storage_adapters.verifying import CHUNK, VerifyingReader, own_memory
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # non-blocking: a FIFO must not hang us
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_UNFINISHED = UNFINISHED.encode()
 _FORGET = 8 << 20  # bytes read before they are forgotten
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
@@ -42,6 +43,7 @@ class LocalStore:
         self.name = name
         self.root = root
         reads = at_once or min(8, max(2, len(os.sched_getaffinity(0))))
+        self._begun: set[str] = set()  # what came into memory by a glimpse of ours, until it is opened
         self.lanes = Lanes(reads=reads, puts=at_once or max(reads, 4), gather=True)
 
     def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
@@ -78,6 +80,39 @@ class LocalStore:
             yield _Opened(self, key, file)
         finally:
             os.close(file)
+
+    def glimpse(self, wanted: Sequence[tuple[str, int]]) -> Iterator[memoryview | None]:
+        """For each (key, size): all bytes of the object, if it has that size and lies in memory; else None, and
+        `open` says what there is. Opens a folder once for the keys that follow each other in it.
+
+        The memory is good until the next is asked for; sizes are at most `verifying.CHUNK - 1`.
+        """
+        memory = own_memory()
+        entered, folder = None, -1
+        try:
+            for key, size in wanted:
+                place, _, name = key.rpartition("/")
+                count = -1
+                try:
+                    check_key(key)
+                    if place != entered:
+                        if entered is not None:
+                            entered = None
+                            os.close(folder)
+                        folder, entered = self._folder(place.split("/") if place else ()), place
+                    file = os.open(name, _READ, dir_fd=folder)
+                    try:
+                        count = os.preadv(file, (memory[: size + 1],), 0, os.RWF_NOWAIT)
+                    finally:
+                        os.close(file)
+                except BlockingIOError:  # but the system has begun to read it now
+                    self._begun.add(key)
+                except (OSError, StorageError):  # whoever asks for it by its name is told why
+                    pass
+                yield memory[:size] if count == size else None
+        finally:
+            if entered is not None:
+                os.close(folder)
 
     def stat(self, key: str) -> ObjectStat:
         """See Store.stat."""
@@ -251,7 +286,8 @@ class _Opened:
         self._store = store
         self._key = key
         self._file = file
-        self._ours = not _in_memory(file)
+        self._ours = key in store._begun or not _in_memory(file)
+        store._begun.discard(key)
         self._read = self._forgotten = 0
 
     def read(self, size: int = -1, /) -> bytes:
@@ -361,9 +397,12 @@ def _sorted_entries(folder: int) -> list[tuple[bytes, int | None]]:
     with os.scandir(folder) as found:
         for entry in found:
             name = os.fsencode(entry.name)
-            with suppress(FileNotFoundError):  # erased while we look
-                if entry.is_dir(follow_symlinks=False):
+            try:
+                if entry.is_file(follow_symlinks=False):
+                    if not name.startswith(_UNFINISHED):
+                        entries.append((name, name, entry.stat(follow_symlinks=False).st_size))
+                elif entry.is_dir(follow_symlinks=False):
                     entries.append((name + b"/", name, None))
-                elif entry.is_file(follow_symlinks=False) and not entry.name.startswith(UNFINISHED):
-                    entries.append((name, name, entry.stat(follow_symlinks=False).st_size))
+            except FileNotFoundError:  # erased while we look
+                continue
     return [(name, size) for _, name, size in sorted(entries)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -148,6 +148,18 @@ class PacedStore:
         self._pace.take(requests=1)
         with self._store.open(key) as reader:
             yield PacedReader(reader, self._pace)
+
+    def glimpse(self, wanted: Sequence[tuple[str, int]]) -> Iterator[memoryview | None]:
+        """See LocalStore.glimpse; nothing where the store cannot, or where an object is more than a piece."""
+        glimpse = getattr(self._store, "glimpse", None)
+        piece = self._pace.piece
+        if glimpse is None or any(size > piece for _, size in wanted):
+            yield from (None for _ in wanted)
+            return
+        for view in glimpse(wanted):
+            if view is not None:
+                self._pace.take(len(view), requests=1)
+            yield view
 
     def stat(self, key: str) -> ObjectStat:
         """See Store.stat."""

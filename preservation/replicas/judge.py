@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from preservation.facts import Grade, ObjectFact
 from preservation.replicas import report
@@ -19,28 +19,74 @@ from storage_adapters.store import ObjectStat, Reader, Store
 CHUNK = 1 << 20
 GLIMPSE = 512 << 10  # bytes read at once where memory can be given: they are hashed while the processor has them near
 _OWN = threading.local()  # each thread's
+AT_ONCE = 32 << 10  # bytes of an object that is hashed sooner than it is handed to another thread
 FULL_READS = 3  # tries at two full reads that agree
 
+# Of the objects (key, size) the bytes that a store has in memory, None for those that it would have to read.
+Glimpse = Callable[[Sequence[tuple[str, int]]], Iterator[memoryview | None]]
 
-def judge(fact: ObjectFact, listed: ObjectStat | None, store: Store, *, prefix: str, grade: Grade) -> ObjectReport:
-    """The answer for an object that should be there; `listed` is what the listing says of it, None when nothing."""
+
+def judge(
+    fact: ObjectFact,
+    listed: ObjectStat | None,
+    store: Store,
+    *,
+    prefix: str,
+    grade: Grade,
+    wrong: str | None = None,
+) -> ObjectReport:
+    """The answer for an object that should be there; `listed` is what the listing says of it, None when nothing.
+
+    `wrong` is the digest, another than was recorded, that a full read of its bytes gave already.
+    """
     try:
-        return _looked_at(fact, listed, store, prefix + fact.path, grade)
+        return _looked_at(fact, listed, store, prefix + fact.path, grade, wrong)
     except ObjectNotFound:
         if listed is None:
             return report.missing(fact)
     except StorageError as error:
         return report.unreadable(fact, error)
-    return judge(fact, None, store, prefix=prefix, grade=grade)  # the listing has it: a second look, without it
+    # The listing has it: a second look, without it.
+    return judge(fact, None, store, prefix=prefix, grade=grade, wrong=wrong)
 
 
-def _looked_at(fact: ObjectFact, listed: ObjectStat | None, store: Store, key: str, grade: Grade) -> ObjectReport:
+def in_memory(
+    pairs: Sequence[tuple[ObjectFact | None, ObjectStat | None]], store: Store, *, prefix: str
+) -> list[ObjectReport | None]:
+    """The answers, by their bytes, for small objects that the store has in memory; None for every other one.
+
+    Right bytes are right; wrong ones are looked at again by `judge`, on the disk.
+    """
+    answers: list[ObjectReport | None] = [None] * len(pairs)
+    glimpse: Glimpse | None = getattr(store, "glimpse", None)
+    small = [
+        (place, fact, stat)
+        for place, (fact, stat) in enumerate(pairs)
+        if fact is not None and stat is not None and stat.size == fact.size <= AT_ONCE
+    ]
+    if glimpse is None or not small:
+        return answers
+    views = glimpse([(stat.key, stat.size) for _, _, stat in small])
+    for (place, fact, stat), view in zip(small, views, strict=True):
+        if view is None:
+            continue
+        seen = hashlib.sha256(view).hexdigest()
+        if seen == fact.sha256:
+            answers[place] = report.intact(fact, bytes_read=fact.size)
+        else:
+            answers[place] = judge(fact, stat, store, prefix=prefix, grade=Grade.BYTES, wrong=seen)
+    return answers
+
+
+def _looked_at(
+    fact: ObjectFact, listed: ObjectStat | None, store: Store, key: str, grade: Grade, wrong: str | None
+) -> ObjectReport:
     stat = listed
     if stat is None or stat.size != fact.size:
         stat = store.stat(key)
     if stat.size != fact.size:
         return report.altered(fact, expected=f"{fact.size} B", seen=f"{stat.size} B")
-    return _CHECKS[grade](fact, store, key)
+    return _by_bytes(fact, store, key, first=wrong) if wrong is not None else _CHECKS[grade](fact, store, key)
 
 
 # A check answers for an object that stands there with the right size, or raises StorageError.
@@ -66,13 +112,16 @@ def _by_provider(fact: ObjectFact, store: Store, key: str) -> ObjectReport:
     return report.altered(fact, expected=fact.sha256, seen=first)
 
 
-def _by_bytes(fact: ObjectFact, store: Store, key: str) -> ObjectReport:
+def _by_bytes(fact: ObjectFact, store: Store, key: str, *, first: str | None = None) -> ObjectReport:
     """Read it whole and hash it. Altered only when two full reads gave the same wrong bytes; intact when one was
     right; a read that was cut off says nothing. Raises StorageError when there were no two full reads.
+
+    `first` is the wrong digest of a full read before.
     """
-    wrong: list[str] = []
-    cut_off = read = 0
-    for _ in range(FULL_READS):
+    wrong = [] if first is None else [first]
+    read = fact.size * len(wrong)
+    cut_off = 0
+    for _ in range(FULL_READS - len(wrong)):
         try:
             seen, size = digest_of(store, key, afresh=bool(wrong))
         except StorageUnavailable:

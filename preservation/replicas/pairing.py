@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -28,17 +28,18 @@ def pair(
     left, right = iter(expected), iter(listed)
     fact, stat = next(left, None), next(right, None)
     while fact is not None or stat is not None:
+        if fact is not None and stat is not None and prefix + fact.path == stat.key:
+            yield fact, stat
+            fact, stat = next(left, None), next(right, None)
+            continue
         want = (prefix + fact.path).encode() if fact is not None else None
         have = stat.key.encode() if stat is not None else None
         if have is None or (want is not None and want < have):
             yield fact, None
             fact = next(left, None)
-        elif want is None or have < want:
+        else:
             yield None, stat
             stat = next(right, None)
-        else:
-            yield fact, stat
-            fact, stat = next(left, None), next(right, None)
 
 
 def in_order(
@@ -47,21 +48,23 @@ def in_order(
     *,
     threads: int,
     size: Callable[[Item], int] | None = None,
+    here: Callable[[Sequence[Item]], list[Answer | None]] | None = None,
 ) -> Iterator[Answer]:
     """The answers in the order of the items, at most a few items ahead of the reader; the first error is raised.
 
     With `size` (bytes of an item) small items go to a thread together, at most TOGETHER of them or SMALL bytes.
+    `here` is asked first, in this thread: it answers what costs less than handing it over, with None for the rest.
     What was begun when an error or an interruption comes is finished and thrown away; nothing more is begun.
     """
     stopped = threading.Event()
 
-    def several(batch: list[Item]) -> tuple[list[Answer], BaseException | None]:
+    def several(batch: list[Item], known: list[Answer | None]) -> tuple[list[Answer], BaseException | None]:
         answers: list[Answer] = []
-        for item in batch:
+        for item, answer in zip(batch, known, strict=True):
             if stopped.is_set():
                 break
             try:
-                answers.append(work(item))
+                answers.append(work(item) if answer is None else answer)
             except BaseException as error:  # noqa: BLE001 - raised where its item stands, after the answers before
                 return answers, error
         return answers, None
@@ -70,7 +73,12 @@ def in_order(
         begun: deque[Future[tuple[list[Answer], BaseException | None]]] = deque()
         try:
             for batch in _batches(items, size):
-                begun.append(pool.submit(several, batch))
+                known: list[Answer | None] = here(batch) if here else [None] * len(batch)
+                whole = [answer for answer in known if answer is not None]
+                if len(whole) == len(batch) and not begun:
+                    yield from whole
+                    continue
+                begun.append(pool.submit(several, batch, known))
                 if len(begun) >= threads * 4:
                     yield from _answered(begun.popleft())
             while begun:

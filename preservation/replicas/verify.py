@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from preservation.facts import Grade, ObjectFact, ObjectOutcome, Outcome
 from preservation.findings import Finding
 from preservation.progress import Progress
 from preservation.replicas import report as reports
-from preservation.replicas.judge import chunks, digest_of, judge
+from preservation.replicas.judge import chunks, digest_of, in_memory, judge
 from preservation.replicas.layout import README_KEY, replica_prefix
 from preservation.replicas.pairing import in_order, pair
 from preservation.replicas.report import NO_CHECKSUM, ObjectReport, ReplicaReport
@@ -55,10 +55,16 @@ def verify_replica(
             return reports.unreadable(fact, reports.store_away(store, fact.path))
         return judge(fact, stat, store, prefix=prefix, grade=grade)
 
+    def here(items: Sequence[tuple[ObjectFact | None, ObjectStat | None]]) -> list[ObjectReport | None]:
+        if grade is not Grade.BYTES or gone.is_set():
+            return [None] * len(items)
+        return in_memory(items, store, prefix=prefix)
+
     pairs = pair(objects, _listed(store, prefix, seen), prefix=prefix)
     standing = (each for each in pairs if each[0] is not None or not _is_gone(each[1], store))
     lanes = lanes_of(store)
-    for answer in in_order(one, standing, threads=lanes.reads, size=_bytes if lanes.gather else None):
+    size = _bytes if lanes.gather else None
+    for answer in in_order(one, standing, threads=lanes.reads, size=size, here=here):
         seen.add(answer)
         progress.advance(answer.fact.size if answer.fact else 0)
         if seen.in_the_dark() and not gone.is_set() and not answers(store):
@@ -69,7 +75,8 @@ def verify_replica(
 
 
 def _bytes(item: tuple[ObjectFact | None, ObjectStat | None]) -> int:
-    return next((each.size for each in item if each is not None), 0)
+    fact, stat = item
+    return fact.size if fact is not None else stat.size if stat is not None else 0
 
 
 def _listed(store: Store, prefix: str, seen: _Seen) -> Iterator[ObjectStat]:
@@ -121,8 +128,12 @@ class _Seen:
     not_listed: Finding | None = None
 
     def add(self, answer: ObjectReport) -> None:
-        self.counts[answer.outcome.value] += 1
         self.bytes_read += answer.bytes_read
+        if answer.outcome is ObjectOutcome.INTACT and answer.finding is None:  # nearly all: nothing more to tell
+            self.counts["intact"] += 1
+            self.unreadable_in_a_row = 0
+            return
+        self.counts[answer.outcome.value] += 1
         if answer.finding is not None and len(self.findings) < FINDINGS_KEPT:
             self.findings.append(answer.finding)
         if answer.outcome is not ObjectOutcome.INTACT and len(self.wrong) < FINDINGS_KEPT:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage_adapters.errors import KeyRefused, StorageError
-from storage_adapters.keys import MAX_KEY_BYTES, UNFINISHED, check_key, check_prefix
+from storage_adapters.keys import MAX_KEY_BYTES, UNFINISHED, _fault, _plain, check_key, check_prefix
 
 GOOD = [
     "a",
@@ -85,3 +85,8 @@ def test_good_prefixes(prefix: str):
 def test_bad_prefixes(prefix: str):
     with pytest.raises(KeyRefused):
         check_prefix(prefix)
+
+
+@given(st.one_of(st.text("ab./-\x00\x7fộ ", max_size=12), st.text(max_size=300)))
+def test_what_is_passed_at_a_glance_has_no_fault(key: str):
+    assert not _plain(key) or _fault(key) is None

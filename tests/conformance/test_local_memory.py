@@ -72,3 +72,29 @@ def test_a_file_system_that_cannot_say_is_left_alone(store: LocalStore, monkeypa
     monkeypatch.setattr(os, "posix_fadvise", refuses)
     assert digest_of(store, "a") == (sha256(DATA), len(DATA))
     store.put("b", io.BytesIO(DATA), size=len(DATA), sha256=sha256(DATA))
+
+
+def test_a_glimpse_gives_what_is_in_memory_and_of_the_size_that_was_said(store: LocalStore, tmp_path: Path) -> None:
+    for name in ("d/e/one", "d/e/two", "d/three", "top", "d/longer", "d/shorter"):
+        store.put(name, io.BytesIO(name.encode()), size=len(name), sha256=sha256(name.encode()))
+        (store.root / name).read_bytes()
+    (store.root / "d/link").symlink_to(store.root / "d/three")
+    os.mkfifo(store.root / "d/fifo")
+    (tmp_path.parent / "outside").write_bytes(b"outside")
+    asked = [
+        *((name, len(name)) for name in ("d/e/one", "d/e/two", "d/three", "top")),
+        *(("d/longer", 7), ("d/shorter", 10), ("d/link", 7), ("d/fifo", 0), ("d/e", 0), ("d/none", 1), ("no/x", 1)),
+        *(("../outside", 7), ("d/../top", 3), ("/top", 3), ("d/e/one", 7)),
+    ]
+    given = [None if view is None else bytes(view) for view in store.glimpse(asked)]
+    assert given == [b"d/e/one", b"d/e/two", b"d/three", b"top", *[None] * 10, b"d/e/one"]
+
+
+def test_a_glimpse_waits_for_no_disk_and_leaves_no_descriptor_open(store: LocalStore) -> None:
+    store.put("d/small", io.BytesIO(b"small"), size=5, sha256=sha256(b"small"))
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    assert list(store.glimpse([("d/small", 5), ("d/none", 1)])) == [None, None]
+    assert digest_of(store, "d/small") == (sha256(b"small"), 5)
+    assert not known(store.root / "d/small")  # whoever began to read it, it was not there before
+    assert next(store.glimpse([("d/small", 5), ("d/small", 5)])) is None  # and is left in the middle
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

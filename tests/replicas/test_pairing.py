@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -139,3 +140,23 @@ def test_after_an_error_a_batch_that_has_begun_ends_early():
     with pytest.raises(ValueError, match="0"):
         next(answers)
     assert len(begun) < TOGETHER * 2
+
+
+def test_what_is_answered_here_is_not_handed_over_and_all_stays_in_order():
+    threads: set[str] = set()
+
+    def work(number: int) -> int:
+        threads.add(threading.current_thread().name)
+        assert number % 3
+        return number
+
+    def here(batch: Sequence[int]) -> list[int | None]:
+        assert threading.current_thread() is threading.main_thread()
+        return [number if number % 3 == 0 or number < TOGETHER else None for number in batch]
+
+    answers = in_order(work, range(TOGETHER * 9), threads=2, size=lambda _: 1, here=here)
+    assert [next(answers) for _ in range(TOGETHER)] == list(range(TOGETHER))
+    assert not threads  # nothing had to be handed over so far
+    assert list(answers) == list(range(TOGETHER, TOGETHER * 9))
+    assert threads
+    assert threading.current_thread().name not in threads
