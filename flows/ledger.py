@@ -19,6 +19,7 @@ from flows.in_force import keep, kept_text
 from flows.outcomes import Verdict
 from flows.people import who
 from flows.reports import Report
+from flows.retire import refuse_strangers
 from flows.workspace import Workspace
 from policies.load import policy_names, read_policy
 from policies.problems import PolicyInvalid
@@ -71,6 +72,7 @@ def _between(
 ) -> Answer:
     if body.__name__ in READS_ONLY:
         return body(workspace, *args, **parameters)
+    refuse_strangers(workspace, body.__name__)
     reached = guard(workspace)
     report.compared(reached, away=workspace.not_compared)
     try:

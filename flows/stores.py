@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from flows import circuits
 from flows.settings import LocalStoreSettings, S3StoreSettings
 from flows.workspace import Workspace
 from storage_adapters import conformance
@@ -32,10 +33,6 @@ class StoreListed:
 
 def list_stores(workspace: Workspace) -> list[StoreListed]:
     """Every configured store; asks the network nothing."""
-    copies = dict.fromkeys(workspace.settings.stores, 0)
-    for replica in workspace.catalog.all_replicas():
-        if replica.store in copies:
-            copies[replica.store] += 1
     listed = []
     for name, settings in workspace.settings.stores.items():
         known = workspace.catalog.capabilities(name)
@@ -47,7 +44,7 @@ def list_stores(workspace: Workspace) -> list[StoreListed]:
                 settings.provider,
                 settings.region,
                 settings.medium,
-                copies[name],
+                workspace.catalog.count_copies(name),
                 known[0] if known is not None else None,
             )
         )
@@ -62,6 +59,7 @@ def _place(settings: LocalStoreSettings | S3StoreSettings) -> str:
 
 def check_store(workspace: Workspace, name: str) -> tuple[list[ClauseResult], Capabilities]:
     """Every clause of the contract against the store, and what a fresh probe saw it do, which is recorded."""
+    circuits.probe(workspace, name)
     store = workspace.store_for_check(name)
     seen = store.capabilities()
     workspace.catalog.save_capabilities(name, seen, workspace.clock())

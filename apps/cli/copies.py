@@ -46,13 +46,26 @@ def copy_line(identifier: str, version: int, store: str, word: str) -> Line:
     )
 
 
-def copy(session: Session, references: References = None) -> Answer:
-    """Make the copies that policy asks for and that are missing, and prove them."""
+def copy(
+    session: Session,
+    references: References = None,
+    store: StoreOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be copied, and copy nothing.", show_default=False)
+    ] = False,
+) -> Answer:
+    """Make the copies that policy asks for and that are missing, the most endangered first, and prove them."""
+    from apps.cli import lagging
+    from flows.lag import lag
     from flows.replicate import replicate
     from flows.run import carry_out
 
+    if dry_run:
+        return _what_would_be_copied(session, references or [], store)
     with session.open() as workspace:
-        done = carry_out(workspace, replicate, references=references or [])
+        named = {} if store is None else {"store": store}
+        done = carry_out(workspace, replicate, references=references or [], **named)
+        behind = [each for each in lag(workspace) if store in (None, each.store)]
     lines: list[Line] = []
     data = []
     for each in done:
@@ -77,7 +90,56 @@ def copy(session: Session, references: References = None) -> Answer:
                 "findings": shapes.findings_json(found, session.language),
             }
         )
-    return Answer(data, lines or [say("Nothing is here yet.")], worst_of(done))
+    lines = lines or [
+        say("No copy is wanting.") if not any(each.waiting for each in behind) else say("Nothing was done.")
+    ]
+    return Answer(data, [*lines, *lagging.lines(behind)], worst_of(done))
+
+
+def _what_would_be_copied(session: Session, references: list[str], store: str | None) -> Answer:
+    from apps.cli import lagging
+    from flows.replicate import plan_replicate
+    from preservation.errors import UsageError
+
+    if references:
+        raise UsageError(
+            say("--dry-run tells what all AIPs lack; it takes no identifier."),
+            next_step=say(
+                "Leave the identifiers out; `vankho show {identifier}` shows one.", identifier=references[0]
+            ),
+        )
+    with session.open() as workspace:
+        seen = plan_replicate(workspace, store=store)
+    data = {
+        "stores": [each.as_json() for each in seen.stores],
+        "first": [
+            {
+                "identifier": each.identifier,
+                "version": each.version,
+                "store": each.store,
+                "state": each.state,
+                "proved": each.proved,
+                "objects": each.objects,
+                "bytes": each.object_bytes,
+            }
+            for each in seen.first
+        ],
+    }
+    if not any(each.waiting for each in seen.stores):
+        return Answer(data, [say("No copy is wanting."), *lagging.lines(seen.stores)])
+    lines: list[Line] = [*lagging.lines(seen.stores), say("First:")]
+    lines += [
+        say(
+            "  {identifier} version {version} to {store}: {size}, proved copies now: {proved}",
+            identifier=each.identifier,
+            version=each.version,
+            store=each.store,
+            size=shapes.size(each.object_bytes),
+            proved=each.proved,
+        )
+        for each in seen.first
+    ]
+    return Answer(data, lines)
 
 
 def mend(session: Session, references: References = None) -> Answer:

@@ -34,6 +34,8 @@ def register(app: typer.Typer) -> None:
     store = typer.Typer(help="Stores: where copies live.", no_args_is_help=True)
     command(store, "list")(store_list)
     command(store, "check")(store_check)
+    command(store, "probe")(store_probe)
+    command(store, "retire")(store_retire)
     app.add_typer(store, name="store")
 
 
@@ -68,9 +70,10 @@ def _against_holdings(session: Session, file: Path) -> list[Finding]:
     if not (folder / "vankho.toml").is_file():
         return []
     from flows.look_ahead import findings_of
+    from flows.separation import against
 
     with session.open() as workspace:
-        return findings_of(workspace, policy, replaces=policy.name)
+        return [*findings_of(workspace, policy, replaces=policy.name), *against(workspace, policy)]
 
 
 def policy_explain(
@@ -106,11 +109,17 @@ def policy_explain(
 
 
 def store_list(session: Session) -> Answer:
-    """Show the stores, where they are, and what they were seen to do."""
+    """Show the stores, where they are, what they were seen to do, and how far each is behind."""
+    from apps.cli import lagging
+    from flows.lag import lag
+    from flows.retire import findings, strangers
+    from flows.separation import same_places
     from flows.stores import list_stores
 
     with session.open() as workspace:
         listed = list_stores(workspace)
+        found = [*findings(strangers(workspace)), *same_places(workspace)]
+        behind = {each.store: each for each in lag(workspace)}
     headings = (say("Store"), say("Kind"), say("Place"), say("Provider"), say("Region"), say("Medium"), say("Copies"))
     rows = [(s.name, s.kind, s.place, s.provider or "–", s.region or "–", s.medium or "–", s.copies) for s in listed]
     lines: list[Line] = [Table(headings, rows)] if listed else [say("No store is set up.")]
@@ -121,7 +130,58 @@ def store_list(session: Session) -> Answer:
             lines.append(
                 say("{store}: not asked yet what it can do; `vankho store check {store}` does.", store=store.name)
             )
-    return Answer([store.as_json() for store in listed], lines)
+    lines += lagging.lines(list(behind.values()))
+    lines += shapes.finding_lines(found, session.language)
+    data = [
+        {
+            **store.as_json(),
+            "lag": behind[store.name].as_json(),
+            "findings": shapes.findings_json(
+                [each for each in found if store.name in (each.path or "").split(", ")], session.language
+            ),
+        }
+        for store in listed
+    ]
+    return Answer(data, lines)
+
+
+def store_probe(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The store.")]) -> Answer:
+    """Ask a store that is left alone whether it answers, and use it again when it does."""
+    from flows.circuits import probe
+
+    with session.open() as workspace:
+        reason = probe(workspace, name)
+    data = {"store": name, "answers": reason is None}
+    data["findings"] = shapes.findings_json([reason] if reason else [], session.language)
+    if reason is None:
+        return Answer(data, [say("{store} answers; the next run uses it again.", store=name)])
+    lines = [say("{store} does not do its work.", store=name), *shapes.finding_lines([reason], session.language)]
+    return Answer(data, lines, Verdict.FAILED)
+
+
+def store_retire(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A store that vankho.toml no longer names.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it is given up; it is recorded.")],
+    even_if_last: Annotated[
+        bool,
+        typer.Option("--even-if-last", help="Though AIPs have no other proved copy.", show_default=False),
+    ] = False,
+) -> Answer:
+    """Give a store up: its copies are no longer counted, and its history stays."""
+    from flows.ledger import in_ledger
+    from flows.retire import retire
+
+    with session.open() as workspace:
+        done = in_ledger(workspace, retire, store=name, reason=reason, even_if_last=even_if_last)
+    data = {"store": done.store, "copies": done.copies, "last": done.last, "reason": done.reason, "by": done.by}
+    lines: list[Line] = [
+        say("{store} was given up: {count} copies are no longer counted.", store=done.store, count=done.copies)
+    ]
+    if done.last:
+        lines.append(say("{count} of them were the last proved copy of an AIP version.", count=done.last))
+    lines.append(say("`vankho replicate` makes what is missing now."))
+    return Answer(data, lines, done.verdict)
 
 
 def _abilities(can: Capabilities) -> list[Line]:

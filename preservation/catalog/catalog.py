@@ -6,7 +6,7 @@ Safe to share between threads. Every method raises CatalogError when the databas
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import date, datetime
@@ -249,6 +249,18 @@ class Catalog:
         """The names of the stores of which copies are on record, whatever the settings say."""
         with self._database.reading() as connection:
             return placed.stores(connection)
+
+    def count_copies(self, store: str) -> int:
+        """How many copies are on record in a store."""
+        with self._database.reading() as connection:
+            return placed.count(connection, store)
+
+    def last_copies(
+        self, store: str, *, others: Collection[str], limit: int = 10
+    ) -> tuple[int, list[tuple[str, int]]]:
+        """The versions (how many, and the first) that this store has and of which none in `others` has a proved copy."""
+        with self._database.reading() as connection:
+            return placed.last_ones(connection, store, others=others, limit=limit)
 
     def missing(self, store: str, *, after: Cursor | None = None, state: str = ABSENT) -> Iterator[WantingCopy]:
         """The copies a store should have and has not (or UNPROVED, or DAMAGED ones), the most endangered first."""

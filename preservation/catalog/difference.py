@@ -23,6 +23,7 @@ from preservation.catalog.history import Entry, entries
 from preservation.catalog.judging import Judge
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database
+from preservation.catalog.placed import RETIRED
 from preservation.catalog.projections import KEY
 from preservation.catalog.recount import Recount
 from preservation.catalog.replay import Admission, Told
@@ -128,6 +129,10 @@ class _Comparing:
         detail = told.record["detail"]
         self.compared["findings"] += int(detail.get("findings_count", 0))
         for change in detail.get(KEY, ()):
+            if change["change"] == RETIRED:
+                for table in ("replica", "proof"):
+                    self.scratch.execute(f"DELETE FROM {table} WHERE store = ?", (change["store"],))  # noqa: S608
+                continue
             place = (change["identifier"], change["version"], change["store"])
             if change["change"] == "dropped":
                 for table in ("replica", "proof"):

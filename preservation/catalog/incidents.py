@@ -84,6 +84,8 @@ def apply(
     for change in detail.get("projection", ()):
         if change["change"] in ("proved", "dropped"):
             _proved(connection, told, change, known)
+        elif change["change"] == "retired":
+            _given_up(connection, told["at"], change["store"], known)
     if told["type"] == EventType.FIXITY_CHECK.value and _could_not_read(detail):
         place = (told["identifier"], told["version"], told["store"])
         _seen(connection, told, UNREADABLE, place, grade=detail.get("grade"), known=known)
@@ -114,6 +116,13 @@ def _proved(
         _seen(connection, told, DAMAGE, place, grade=grade, known=known)
     elif change["outcome"] == Outcome.INTACT.value:
         _close(connection, told["at"], place_key(DAMAGE, *place), "proved", known, grade=grade)
+
+
+def _given_up(connection: Connection, at: object, store: str, known: set[str] | None) -> None:
+    """Close what is open about the copies of a store that is no more."""
+    of_store = (incidents.c.store == store, incidents.c.kind.in_(OF_COPIES), incidents.c.open_key.is_not(None))
+    for key in list(connection.execute(select(incidents.c.open_key).where(*of_store)).scalars()):
+        _close(connection, at, key, "given-up", known)
 
 
 def _seen(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select
 
 from preservation.catalog import standings
 from preservation.catalog.judging import ONCE
@@ -74,17 +74,4 @@ def retire(connection: Connection, store: str) -> None:
         if not ids:
             return
         connection.execute(delete(replicas).where(here, replicas.c.version_id.in_(ids)))  # evidence goes with them
-        standings.judge_again(connection, ids, judge=None, now=ONCE)
-
-
-def rename(connection: Connection, store: str, *, to: str) -> None:
-    """The copies of a store stand under another name: claimed there, and to be proved anew."""
-    here = replicas.c.store == store
-    while True:
-        some = select(replicas.c.version_id).where(here).order_by(replicas.c.version_id).limit(standings.BATCH)
-        ids: list[Any] = list(connection.execute(some).scalars())
-        if not ids:
-            return
-        connection.execute(delete(evidence).where(evidence.c.store == store, evidence.c.version_id.in_(ids)))
-        connection.execute(update(replicas).where(here, replicas.c.version_id.in_(ids)).values(store=to))
         standings.judge_again(connection, ids, judge=None, now=ONCE)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from preservation.catalog import chain, incidents, reading, standings
+from preservation.catalog import chain, incidents, placed, reading, standings
 from preservation.catalog.opening import Database
 from preservation.catalog.schema import evidence as evidence_table
 from preservation.catalog.schema import holdings, objects, replicas, written
@@ -73,6 +73,9 @@ def _carrier(events: Sequence[Event], place: Place) -> int:
 def apply(connection: Connection, detail: Mapping[str, Any]) -> None:
     """Apply the changes that an event's detail carries. Raises CatalogError for an unknown AIP version or replica."""
     for change in detail.get(KEY, ()):
+        if change["change"] == placed.RETIRED:
+            placed.retire(connection, change["store"])
+            continue
         version_id = reading.version_id(connection, change["identifier"], change["version"])
         here = {"version_id": version_id, "store": change["store"]}
         if change["change"] == "dropped":
@@ -86,7 +89,11 @@ def apply(connection: Connection, detail: Mapping[str, Any]) -> None:
 
 def touched(detail: Mapping[str, Any]) -> set[tuple[str, int]]:
     """The AIP versions (identifier, number) of which an event's detail changes something."""
-    return {(change["identifier"], change["version"]) for change in detail.get(KEY, ())}
+    return {
+        (change["identifier"], change["version"])
+        for change in detail.get(KEY, ())
+        if change["change"] != placed.RETIRED  # which leaves its versions unjudged by itself
+    }
 
 
 def _prove(connection: Connection, here: Mapping[str, Any], change: Mapping[str, Any]) -> None:
