@@ -192,6 +192,13 @@ def marked(mark: str, *, but: Collection[int] = ()) -> dict[int, str]:
     return found
 
 
+def wait_for_marked(mark: str, *, but: Collection[int], seconds: float, hurry: Callable[[], bool]) -> None:
+    """Wait until they have ended by themselves, as long as it is worth it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not hurry() and marked(mark, but=but):
+        time.sleep(POLL)
+
+
 def end_marked(mark: str, *, but: Collection[int] = (), patience: float = 10.0) -> dict[int, str]:
     """End all that carry the mark: asked first, killed after `patience` seconds. Gives those that there were."""
     there = left = marked(mark, but=but)

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from flows.children import MARK, Child, Children, end_marked, end_with_parent
+from flows.children import MARK, Child, Children, end_marked, end_with_parent, wait_for_marked
 from flows.report_files import message_of
 from flows.run import RUNNING, is_there
 from flows.settings import Settings
@@ -35,6 +35,7 @@ STARTING = 180.0  # seconds for the server; its first start builds its database
 SETTLING = 300.0  # seconds for schedules
 LOOK = 20.0  # seconds between two looks whether policies or settings have changed
 ANYWAY = 900.0  # seconds between two times that the schedule is compared without one
+GRACE = 30.0  # seconds for runs that were asked to end
 TURN = 0.2
 AGAIN = 60.0  # the same, when it could not be
 SERVER, WORKER = "prefect", "worker"
@@ -357,9 +358,12 @@ def _end(it: _Up) -> None:
     """Those that work first, then runs that were cut off are closed, the server last; then whoever is left."""
     it.tell(say("Ending …"))
     it.children.end([name for name in reversed(it.children.names()) if name != SERVER], hurry=it.hurry.is_set)
-    end_marked(str(it.folder), but=it.children.pids().values())  # runs whose worker had died before
+    mark, server = str(it.folder), it.children.pids().values()
+    # The worker has asked its runs to end, and does not wait until they have put down what they hold.
+    wait_for_marked(mark, but=server, seconds=GRACE, hurry=it.hurry.is_set)
+    end_marked(mark, but=server)
     if it.working and not it.hurry.is_set() and is_there(it.api):
         _settle(it, only_close=True)
     it.children.end([SERVER], hurry=it.hurry.is_set)
-    end_marked(str(it.folder))
+    end_marked(mark)
     it.tell(say("Everything has ended."))
