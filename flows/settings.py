@@ -170,6 +170,41 @@ class CircuitSettings(_Part):
     failures: int = Field(default=3, ge=1, le=1000)
 
 
+class WatchSettings(_Part):
+    """A place that `vankho watch` takes packages from: a folder (a relative one is the workspace's), or what lies
+    below `prefix` in a bucket, which is reached as the bucket of a store is. `outcomes` is where outcomes are written
+    instead of beside the packages.
+    """
+
+    folder: Path | None = None
+    bucket: str | None = None
+    prefix: str = ""
+    policy: str | None = None
+    collection: str | None = None
+    settle: str = Field(default="60s", pattern=r"^\d+(\.\d+)?(s|m|h)$")
+    marker: Literal["optional", "required"] = "optional"
+    marker_beside: str = Field(default=".ready", pattern=r"^\.[^/]+$")  # what is added to the package's name
+    marker_inside: str = Field(default="_READY", pattern=r"^[^/.][^/]*$")  # a file in it
+    outcomes: Path | None = None
+    endpoint_url: str | None = None
+    region_name: str = "us-east-1"
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    profile: str | None = None
+    addressing_style: Literal["path", "virtual", "auto"] = "path"
+    verify: bool = True
+    ca_bundle: Path | None = None
+    connect_timeout: float = Field(default=10.0, gt=0)
+    read_timeout: float = Field(default=60.0, gt=0)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> WatchSettings:
+        if (self.folder is None) == (self.bucket is None):
+            raise ValueError("folder or bucket")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of a workspace."""
 
@@ -190,6 +225,7 @@ class Settings(BaseSettings):
     log: LogSettings | None = None
     watchdog: WatchdogSettings = WatchdogSettings()
     circuit: CircuitSettings = CircuitSettings()
+    watch: dict[str, WatchSettings] = {}
     web: WebSettings = WebSettings()
 
     @classmethod
@@ -248,6 +284,10 @@ def _keep_secrets(settings: Settings, file: Path) -> None:
             given = (store.access_key_id, store.secret_access_key, store.session_token)
             keep_secret(*(each.get_secret_value() for each in given if each is not None))
             addresses[f"stores.{name}.endpoint_url"] = store.endpoint_url
+    for name, place in settings.watch.items():
+        given = (place.access_key_id, place.secret_access_key, place.session_token)
+        keep_secret(*(each.get_secret_value() for each in given if each is not None))
+        addresses[f"watch.{name}.endpoint_url"] = place.endpoint_url
     for channel in settings.notices.channels.values():
         keep_secret(*_secrets_in(channel.url.get_secret_value()))
     if settings.web.token is not None:
@@ -386,6 +426,8 @@ def _reason(error: ErrorDetails, place: list[str]) -> Message:
             return say("a store needs kind = local or kind = s3.")
         case "too_short" | "string_too_short":
             return say("it needs at least {least} characters.", least=error.get("ctx", {}).get("min_length", 1))
+        case "value_error" if place[:1] == ["watch"]:
+            return say("a watched place needs either folder or bucket.")
         case _:
             return say("the value does not fit.")
 
@@ -405,6 +447,7 @@ def _known(place: list[str]) -> list[str]:
         "log": LogSettings,
         "watchdog": WatchdogSettings,
         "circuit": CircuitSettings,
+        "watch": WatchSettings,
         "web": WebSettings,
     }
     return sorted(part.get(place[0], Settings).model_fields)

@@ -15,6 +15,7 @@ from apps.cli import (
     catalog,
     copies,
     demo,
+    dropping,
     formats,
     ingesting,
     ledger,
@@ -48,6 +49,7 @@ def build() -> typer.Typer:
     )
     app.callback(help="Digital preservation: packages in, proved copies out, and proved again and again.")(_before)
     ingesting.register(app)
+    dropping.register(app)
     viewing.register(app)
     audits.register(app)
     copies.register(app)

@@ -71,19 +71,25 @@ def last(database: Database, place: str, name: str) -> Delivery | None:
     return None if row is None else _delivery(row)
 
 
-def begin(database: Database, place: str, name: str, fingerprint: str, *, now: datetime) -> int:
-    """Note that the package is being taken in this state; the number of its row. The same state again is one more
-    attempt at the same row.
+def begin(database: Database, place: str, name: str, fingerprint: str, *, now: datetime) -> tuple[int, int]:
+    """Note that the package is being taken in this state; the number of its row, and which attempt this is. The same
+    state again is one more attempt at the same row.
     """
     before = last(database, place, name)
     with database.writing() as connection:
         if before is not None and before.fingerprint == fingerprint and before.outcome in (TAKING, FAILED):
             again = {"outcome": TAKING, "began_at": now, "attempts": before.attempts + 1, "next_try_at": None}
             connection.execute(update(deliveries).where(deliveries.c.number == before.number).values(**again))
-            return before.number
+            return before.number, before.attempts + 1
         row = {"place": place, "name": name, "fingerprint": fingerprint, "outcome": TAKING}
         made = connection.execute(insert(deliveries).values(**row, began_at=now, attempts=1))
-        return int(made.inserted_primary_key[0])  # type: ignore[index]
+        return int(made.inserted_primary_key[0]), 1  # type: ignore[index]
+
+
+def next_try(attempts: int, now: datetime) -> datetime:
+    """When one that failed is tried again: after 1 min, twice as long each time, 6 h at most."""
+    wait = min(LONGEST_WAIT, FIRST_WAIT * float(2 ** min(attempts - 1, 20)))
+    return now + wait
 
 
 def end(
@@ -97,27 +103,14 @@ def end(
     run: str | None = None,
     reason: Message | None = None,
     told: str | None = None,
-) -> datetime | None:
-    """Note what became of it; when it is tried again, if it is: 1 min after the first failure, twice as long each
-    time after, 6 h at most.
-    """
-    values: dict[str, object] = {
-        "outcome": outcome,
-        "identifier": identifier,
-        "version": version,
-        "ended_at": now,
-        "run": run,
-    }
-    values["told"] = told
-    values["reason"] = None if reason is None else json.dumps(message_as_json(reason), ensure_ascii=False)
+    again: datetime | None = None,
+) -> None:
+    """Note what became of it, where the producer was told, and when it is tried again, if it is."""
+    kept = None if reason is None else json.dumps(message_as_json(reason), ensure_ascii=False)
+    values = {"outcome": outcome, "identifier": identifier, "version": version, "ended_at": now, "run": run}
+    more = {"reason": kept, "told": told, "next_try_at": again}
     with database.writing() as connection:
-        row = deliveries.c.number == number
-        again = None
-        if outcome == FAILED:
-            attempts = connection.execute(select(deliveries.c.attempts).where(row)).scalar_one()
-            again = now + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts - 1, 20))
-        connection.execute(update(deliveries).where(row).values(**values, next_try_at=again))
-    return again
+        connection.execute(update(deliveries).where(deliveries.c.number == number).values(**values, **more))
 
 
 def listed(database: Database, *, limit: int) -> list[Delivery]:
