@@ -192,10 +192,17 @@ def marked(mark: str, *, but: Collection[int] = ()) -> dict[int, str]:
     return found
 
 
-def wait_for_marked(mark: str, *, but: Collection[int], seconds: float, hurry: Callable[[], bool]) -> None:
-    """Wait until they have ended by themselves, as long as it is worth it."""
+def ask_to_end(mark: str, running: str, *, seconds: float, hurry: Callable[[], bool]) -> None:
+    """Ask those of the marked that run this to end, and give them time to put down what they hold."""
+
+    def those() -> list[int]:
+        return [pid for pid, command in marked(mark).items() if running in command]
+
+    for pid in those():
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not hurry() and marked(mark, but=but):
+    while time.monotonic() < deadline and not hurry() and those():
         time.sleep(POLL)
 
 

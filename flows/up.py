@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from flows.children import MARK, Child, Children, end_marked, end_with_parent, wait_for_marked
+from flows.children import MARK, Child, Children, ask_to_end, end_marked, end_with_parent
 from flows.report_files import message_of
 from flows.run import RUNNING, is_there
 from flows.settings import Settings
@@ -39,6 +39,7 @@ GRACE = 30.0  # seconds for runs that were asked to end
 TURN = 0.2
 AGAIN = 60.0  # the same, when it could not be
 SERVER, WORKER = "prefect", "worker"
+A_RUN = "prefect.engine"  # what the process of a run runs
 HERE = "127.0.0.1"
 
 
@@ -357,11 +358,11 @@ def _tell_settled(it: _Up, answer: dict[str, Any]) -> None:
 def _end(it: _Up) -> None:
     """Those that work first, then runs that were cut off are closed, the server last; then whoever is left."""
     it.tell(say("Ending …"))
+    mark = str(it.folder)
+    # Before the worker, which kills its runs when it ends.
+    ask_to_end(mark, A_RUN, seconds=GRACE, hurry=it.hurry.is_set)
     it.children.end([name for name in reversed(it.children.names()) if name != SERVER], hurry=it.hurry.is_set)
-    mark, server = str(it.folder), it.children.pids().values()
-    # The worker has asked its runs to end, and does not wait until they have put down what they hold.
-    wait_for_marked(mark, but=server, seconds=GRACE, hurry=it.hurry.is_set)
-    end_marked(mark, but=server)
+    end_marked(mark, but=it.children.pids().values())
     if it.working and not it.hurry.is_set() and is_there(it.api):
         _settle(it, only_close=True)
     it.children.end([SERVER], hurry=it.hurry.is_set)
