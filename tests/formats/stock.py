@@ -66,10 +66,12 @@ def _zip_parts(path: Path) -> dict[str, bytes]:
     parts = {}
     with contextlib.suppress(zipfile.BadZipFile, ValueError), zipfile.ZipFile(path) as container:
         for name in container.namelist():
+            parts[name] = b""
             broken = contextlib.suppress(zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError)
             with broken, container.open(name) as member:
-                member._expected_crc = None  # a part that was spoilt is still looked at
-                parts[name] = member.read()
+                member._expected_crc = None  # of a part that was spoilt, all that can be unpacked is looked at
+                while piece := member.read(64):
+                    parts[name] += piece
     return parts
 
 

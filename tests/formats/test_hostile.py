@@ -19,6 +19,7 @@ import preservation
 from preservation.facts import Basis, FileFact
 from preservation.formats import Identifier, Limits, identify, identify_paths, process
 from tests.conftest import cannot_run
+from tests.formats.ole_maker import ole_file
 
 ROOT = Path(preservation.__file__).resolve().parents[1]
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
@@ -202,3 +203,14 @@ def test_damaged_containers_keep_the_answer_of_their_signature(tmp_path):
     assert "could not be read" in (facts["bytes-changed.docx"].note or "")
     assert facts["cut.doc"].puid == "fmt/111"
     assert facts["cut.doc"].basis is Basis.SIGNATURE
+
+
+def test_a_stream_that_is_to_be_larger_than_its_file_leaves_the_outer_bytes(tmp_path):
+    """One bit of a compound file's directory is enough for that."""
+    whole = bytearray(ole_file({"WordDocument": b"", "CompObj": b"MSWordDoc\0\x10\0\0\0Word.Document.8\0"}))
+    entry = whole.index("CompObj".encode("utf-16-le"))
+    whole[entry + 120 : entry + 128] = struct.pack("<Q", 1 << 31)
+    (tmp_path / "a.doc").write_bytes(whole)
+    fact = between_good_files(tmp_path, tmp_path / "a.doc")
+    assert (fact.basis, fact.puid) == (Basis.SIGNATURE, "fmt/111")
+    assert "larger than the file" in (fact.note or "")

@@ -142,9 +142,12 @@ class _OleParts:
         return path in self._names
 
     def read(self, path: str, most: int) -> bytes:
-        """The reader takes a stream whole, so its size is asked first."""
+        """The reader takes a stream whole, so its size is asked first; one that cannot be is a lie."""
         name = self._names[path]
-        if self._container.get_size(name) > WHOLE:
+        size = self._container.get_size(name)
+        if size > self._container._filesize:
+            raise ContainerUnreadable(f"the stream {path!r} is to be larger than the file")
+        if size > WHOLE:
             raise LimitReached(f"the stream {path!r} of the container holds more than {WHOLE >> 20} MiB")
         data: bytes = self._container.openstream(name).read(most)
         return data
