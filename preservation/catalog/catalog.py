@@ -258,7 +258,7 @@ class Catalog:
     def last_copies(
         self, store: str, *, others: Collection[str], limit: int = 10
     ) -> tuple[int, list[tuple[str, int]]]:
-        """The versions (how many, and the first) that this store has and of which none in `others` has a proved copy."""
+        """The versions (how many, the first of them) with a copy in this store and no proved one in `others`."""
         with self._database.reading() as connection:
             return placed.last_ones(connection, store, others=others, limit=limit)
 

@@ -18,7 +18,7 @@ from tests.cli.commands import Ran, damage
 from tests.cli.conftest import Held
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text(encoding="utf-8")
-ELSEWHERE = {"demo", "up", "schedule apply", "formats show", "formats update", "formats drift"}
+ELSEWHERE = {"demo", "up", "schedule apply", "formats show", "formats update", "formats drift", "store retire"}
 COMMON = {"--workspace", "--json", "--lang", "--help"}
 
 
@@ -122,7 +122,7 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
         "watchdog": ("watchdog", *where),
         "schedule show": ("schedule", "show", *where),
         "repair": ("repair", *where),
-        "replicate": ("replicate", *where),
+        "replicate": ("replicate", held.identifier, *where),
         "restore": ("restore", held.identifier, "--to", tmp_path / "out", *where),
         "reconcile": ("reconcile", "--store", "second", *where),
         "catalog backup": ("catalog", "backup", tmp_path / "copy", *where),
@@ -130,6 +130,7 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
         "catalog rebuild": ("catalog", "rebuild", "--from", "primary", *where),
         "catalog restore": ("catalog", "restore", tmp_path / "copy", *where),
         "store check": ("store", "check", "primary", *where),
+        "store probe": ("store", "probe", "primary", *where),
         "tidy": ("tidy", *where),
         "store list": ("store", "list", *where),
         "policy check": ("policy", "check", wrong, "--json"),
