@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from flows.settings import SECRETS_FILE, SETTINGS_FILE, Settings, read_settings
+from flows.settings import SECRETS_FILE, SETTINGS_FILE, Settings, WebSettings, read_settings
 from flows.workspace import Workspace
 from preservation.catalog.catalog import Catalog
 from preservation.catalog.opening import Database, address_of
 from preservation.catalog.read_only import open_to_read
-from preservation.errors import CatalogError
+from preservation.errors import CatalogError, PolicyError
 
 REST = 2.0  # seconds in which a catalog that did not answer is not asked again
 
@@ -38,6 +39,12 @@ class Looking:
         if self._settings is None or self._settings[0] != stamp:
             self._settings = stamp, read_settings(self.folder)
         return self._settings[1]
+
+    def web(self) -> WebSettings:
+        """What callers must show, by the settings as they were when they were last right."""
+        with suppress(PolicyError):
+            self.settings()
+        return self._settings[1].web if self._settings is not None else WebSettings()
 
     def workspace(self) -> Workspace:
         """The workspace, whose catalog can only be read. Raises PolicyError, CatalogError."""

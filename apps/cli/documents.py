@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from apps.cli import shapes
 from preservation.facts import AIPVersion, Replica
+from preservation.findings import Finding
 from wording.translate import translate
 
 if TYPE_CHECKING:
     from flows.due_plan import Planned
+    from flows.lag import StoreLag
+    from flows.stores import StoreListed
     from policies.standing import Standing
     from preservation.catalog.incidents import Incident
     from preservation.catalog.runs import RunFact
@@ -92,6 +96,22 @@ def planned(each: Planned) -> dict[str, Any]:
         "opens": each.opens.isoformat() if each.opens is not None else None,
         "next_due": each.next_due.isoformat() if each.next_due is not None else None,
     }
+
+
+def stores(
+    listed: Sequence[StoreListed], behind: Mapping[str, StoreLag], found: Sequence[Finding], language: str
+) -> list[dict[str, Any]]:
+    """The stores, how far each is behind, and what is to be said of each."""
+    return [
+        {
+            **store.as_json(),
+            "lag": behind[store.name].as_json(),
+            "findings": shapes.findings_json(
+                [each for each in found if store.name in (each.path or "").split(", ")], language
+            ),
+        }
+        for store in listed
+    ]
 
 
 def _iso(at: datetime | None) -> str | None:

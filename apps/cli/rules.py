@@ -110,7 +110,7 @@ def policy_explain(
 
 def store_list(session: Session) -> Answer:
     """Show the stores, where they are, what they were seen to do, and how far each is behind."""
-    from apps.cli import lagging
+    from apps.cli import documents, lagging
     from flows.lag import lag
     from flows.retire import findings, strangers
     from flows.separation import same_places
@@ -132,16 +132,7 @@ def store_list(session: Session) -> Answer:
             )
     lines += lagging.lines(list(behind.values()))
     lines += shapes.finding_lines(found, session.language)
-    data = [
-        {
-            **store.as_json(),
-            "lag": behind[store.name].as_json(),
-            "findings": shapes.findings_json(
-                [each for each in found if store.name in (each.path or "").split(", ")], session.language
-            ),
-        }
-        for store in listed
-    ]
+    data = documents.stores(listed, behind, found, session.language)
     return Answer(data, lines)
 
 

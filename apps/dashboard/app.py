@@ -27,13 +27,17 @@ from flows.due import places
 from flows.due_plan import plan_today
 from flows.failures import as_finding
 from flows.incidents import one
+from flows.lag import StoreLag, lag
 from flows.looking import Looking
 from flows.measures import Measures, measure
 from flows.references import versions_named
+from flows.retire import findings, strangers
+from flows.separation import same_places
 from flows.show_reports import of_run
-from flows.stores import list_stores
+from flows.stores import StoreListed, list_stores
 from preservation.catalog import incidents, runs
 from preservation.errors import PreservationError, UsageError
+from preservation.findings import Finding
 from wording import Explained, say
 
 MEASURED = 8.0  # seconds for which measures are kept: less than Prometheus lets pass between two scrapes
@@ -135,14 +139,15 @@ def _of_standing(app: FastAPI, looking: Looking, kept: Kept, measured: Any) -> N
         return Document([documents.version_standing(*each, language) for each in seen])
 
     @app.get("/api/stores")
-    def stores() -> Document:
+    def stores(language: Language) -> Document:
         """The stores of the settings, as far as the catalog knows them: `vankho store list --json`."""
 
-        def make() -> list[dict[str, Any]]:
+        def make() -> tuple[list[StoreListed], dict[str, StoreLag], list[Finding]]:
             workspace = looking.workspace()
-            return [each.as_json() for each in list_stores(workspace)]
+            behind = {each.store: each for each in lag(workspace)}
+            return list_stores(workspace), behind, [*findings(strangers(workspace)), *same_places(workspace)]
 
-        return Document(kept.get("stores", LISTED, make))
+        return Document(documents.stores(*kept.get("stores", LISTED, make), language))
 
     @app.get("/api/plan")
     def plan() -> Document:
@@ -160,7 +165,7 @@ def _of_standing(app: FastAPI, looking: Looking, kept: Kept, measured: Any) -> N
 
 def _of_runs(app: FastAPI, looking: Looking, measured: Any) -> None:  # noqa: ANN401
     @app.get("/api/lag")
-    def lag() -> Document:
+    def lags() -> Document:
         """What stores lack, and how far behind they are: `vankho replicate --lag --json`."""
         return Document([each.as_json() for each in measured().lags])
 

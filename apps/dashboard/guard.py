@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as Sent
 
 from apps.dashboard.said import refusal
+from flows.settings import WebSettings
 from preservation.errors import UsageError
 from wording import Message, say
 
@@ -34,12 +35,10 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """Stands before the application. `token` is asked anew at each request, so that a new one counts at once."""
+    """Stands before the application. The settings are asked anew at each request: a new token counts at once."""
 
-    def __init__(
-        self, app: ASGIApp, *, token: Callable[[], str | None], hosts: Callable[[], tuple[str, ...]], local: bool
-    ) -> None:
-        self._app, self._token, self._hosts, self._local = app, token, hosts, local
+    def __init__(self, app: ASGIApp, *, settings: Callable[[], WebSettings], local: bool) -> None:
+        self._app, self._settings, self._local = app, settings, local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -68,16 +67,18 @@ class Guard:
         if self._local and not self._is_ours(request.headers.get("host", "")):
             next_step = say("Ask for 127.0.0.1 or localhost, or add the name to web.hosts in vankho.toml.")
             return 421, say("This server does not go by the name that was asked for."), next_step
-        token = self._token()
+        token = self._settings().token
         if request.url.path == OPEN or (self._local and token is None):
             return None
         kind, _, shown = request.headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(shown.strip().encode("latin-1", "replace"), (token or "").encode())
-        if token is None or kind.lower() != "bearer" or not same:
+        same = token is not None and hmac.compare_digest(
+            shown.strip().encode("latin-1"), token.get_secret_value().encode()
+        )
+        if kind.lower() != "bearer" or not same:
             next_step = say("Send the header Authorization: Bearer TOKEN, with the token of the server's settings.")
             return 401, say("This server answers only to callers that show its token."), next_step
         return None
 
     def _is_ours(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        return is_loopback(name) or name.lower() in {each.lower() for each in self._hosts()}
+        return is_loopback(name) or name.lower() in {each.lower() for each in self._settings().hosts}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -14,7 +13,7 @@ import uvicorn
 from apps.dashboard.app import build
 from apps.dashboard.guard import Guard, is_loopback
 from flows.looking import Looking
-from preservation.errors import PolicyError, UsageError
+from preservation.errors import UsageError
 from wording import say
 
 ENDING = 5  # seconds for answers that are being given when the end is asked for
@@ -48,7 +47,7 @@ def serve(folder: Path, *, host: str, port: int, tell: Callable[[str], None]) ->
                     file="vankho.secrets.toml",
                 ),
             )
-        app = Guard(build(looking), token=_token_of(looking), hosts=lambda: looking.settings().web.hosts, local=local)
+        app = Guard(build(looking), settings=looking.web, local=local)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -69,18 +68,6 @@ def serve(folder: Path, *, host: str, port: int, tell: Callable[[str], None]) ->
     finally:
         listening.close()
         looking.close()
-
-
-def _token_of(looking: Looking) -> Callable[[], str | None]:
-    """The token as the settings have it now; settings that became wrong leave the last one."""
-    last = [looking.settings().web.token]
-
-    def token() -> str | None:
-        with suppress(PolicyError):
-            last[0] = looking.settings().web.token
-        return None if last[0] is None else last[0].get_secret_value()
-
-    return token
 
 
 def _listening(host: str, port: int) -> socket.socket:
