@@ -40,7 +40,7 @@ class Submitted:
 def submit_ingests(
     workspace: Workspace, sources: Sequence[str], *, policy: str | None = None, collection: str | None = None
 ) -> list[Submitted]:
-    """One run for each package. Raises PolicyError, PreservationError (no server), UsageError (no such deployment)."""
+    """One run for each package. Raises PolicyError, PreservationError (no server), UsageError (no deployment)."""
     workspace.policy(policy)
     server, deployment = _found(workspace, "ingest")
     given = {"workspace": str(workspace.folder), "policy": policy, "collection": collection}

@@ -1,4 +1,6 @@
-"""`vankho catalog rebuild`, `backup`, `restore`, `compare`: the catalog made again, copied, held against copies."""
+"""`vankho catalog rebuild`, `backup`, `restore`, `compare`, `upgrade`: the catalog made again, copied, held against
+copies, its tables stepped up and down.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from apps.cli import shapes
-from apps.cli.answer import Answer, Line
+from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
 from flows.outcomes import Verdict
 from wording import Message, say
@@ -36,6 +38,7 @@ def register(app: typer.Typer) -> None:
     command(catalog, "backup")(catalog_backup)
     command(catalog, "restore")(catalog_restore)
     command(catalog, "compare")(catalog_compare)
+    command(catalog, "upgrade")(catalog_upgrade)
     app.add_typer(catalog, name="catalog")
 
 
@@ -252,3 +255,48 @@ def catalog_compare(
         lines.append(say("The ledger lacks the last {ahead} events; the next run writes them.", ahead=ahead))
     data = {"store": store, "ahead": ahead, "difference": _difference_json(difference, session.language)}
     return Answer(data, lines, Verdict.FOUND if difference.total else Verdict.WELL)
+
+
+def catalog_upgrade(
+    session: Session,
+    listed: Annotated[bool, typer.Option("--list", help="Only show which there are; change nothing.")] = False,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="NUMBER", help="Step to this migration, down too; else to this release's."),
+    ] = None,
+) -> Answer:
+    """Show which migrations the catalog has had, and step its tables up, or down for an earlier release."""
+    from flows.settings import read_settings
+    from flows.workspace import utc_now
+    from preservation.catalog.stepping import revisions, step_to
+
+    folder = session.folder.resolve()
+    url = read_settings(folder).catalog.url
+    before = revisions(url, base=folder)
+    goal = before.now if listed else to or before.release
+    if goal is not None and goal != before.now:
+        step_to(url, goal, base=folder, now=utc_now())
+    data = {
+        "catalog": before.place,
+        "before": before.now,
+        "now": goal,
+        "release": before.release,
+        "migrations": [{"number": number, "what": what} for number, what in before.steps],
+    }
+    rows = [(number, what.partition(". ")[0], _applied(number, goal)) for number, what in before.steps]
+    lines: list[Line] = [Table((say("Migration"), say("What"), say("Applied")), rows)]
+    if goal == before.now:
+        lines.append(say("The catalog stands at {now}; nothing was changed.", now=goal or "-"))
+    else:
+        lines.append(
+            say("The catalog was at {before} and stands at {now}.", before=before.now or "-", now=goal or "-")
+        )
+    if goal is not None and goal < before.release:
+        lines.append(
+            say("Install the earlier release now: the next command of this one steps the tables up again by itself.")
+        )
+    return Answer(data, lines)
+
+
+def _applied(number: str, now: str | None) -> Message:
+    return say("yes") if now is not None and number <= now else say("no")

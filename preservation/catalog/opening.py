@@ -135,21 +135,26 @@ def _bring_up_to_date(database: Database) -> None:
         if revision_of(connection, database.url) == REVISION:
             return
     with database.writing() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+        turn_to_migrate(connection)
         if revision_of(connection, database.url) != REVISION:  # nobody else did it while we waited
             migrate(connection, REVISION)
 
 
-def migrate(connection: Connection, revision: str) -> None:
-    """Step the tables up or down to a revision ("base" is none), inside the connection's transaction."""
+def turn_to_migrate(connection: Connection) -> None:
+    """Wait until nobody else changes the tables; until the end of the transaction it is our turn."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})")
+
+
+def migrate(connection: Connection, revision: str, *, down: bool = False) -> None:
+    """Step the tables up or `down` to a revision ("base" is none), inside the connection's transaction."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "preservation.catalog:migrations")
     config.attributes["connection"] = connection
-    step = command.downgrade if revision == "base" else command.upgrade
+    step = command.downgrade if down or revision == "base" else command.upgrade
     step(config, revision)
 
 
