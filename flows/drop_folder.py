@@ -262,6 +262,11 @@ def _stamp_of(entry: os.DirEntry[str]) -> tuple[int, int] | None:
     return seen.st_size, seen.st_mtime_ns
 
 
+def is_half(name: str) -> bool:
+    """Whether a file of that name is still being written."""
+    return _HALF.search(name) is not None
+
+
 def key_of(name: str) -> str:
     """The name as text that every catalog can hold: bytes that are no UTF-8 as %XX."""
     return "".join(f"%{ord(char) - 0xDC00:02X}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in name)

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from flows import second_opinions, told, work
+from flows import fetched, second_opinions, told, work
 from flows.copies import make_copies
 from flows.failures import as_finding
 from flows.outcomes import Verdict
@@ -126,7 +125,8 @@ def _judged(
 @contextmanager
 def _claimed(workspace: Workspace, source: str, submission_id: str, step: Step) -> Iterator[Submission]:
     """A claimed submission; whatever happens, nothing of it is left in the workspace but an admitted bag."""
-    submission = step("claim", claim, Path(source), staging=workspace.staging, submission_id=submission_id)
+    place, origin = fetched.where(workspace.folder, source)
+    submission = step("claim", claim, place, staging=workspace.staging, submission_id=submission_id, origin=origin)
     try:
         yield submission
     finally:
@@ -138,7 +138,7 @@ def _claimed(workspace: Workspace, source: str, submission_id: str, step: Step) 
 def _take_in(
     workspace: Workspace, submission: Submission, policy: Policy, collection: str | None, step: Step
 ) -> Ingested:
-    source, began = str(submission.source), workspace.clock()
+    source, began = submission.told, workspace.clock()
     received = step(
         "receive",
         receive,
@@ -213,7 +213,7 @@ def _already_here(
 ) -> Ingested:
     """Content that is here gets no second AIP; that it was delivered once more is recorded."""
     workspace.catalog.record([events.delivered_again(known, submission, began)])
-    return _with_copies(workspace, str(submission.source), "already-here", known, findings, step)
+    return _with_copies(workspace, submission.told, "already-here", known, findings, step)
 
 
 def _with_copies(

@@ -198,7 +198,7 @@ def admit(
         policy=policy.name,
         admitted_at=now,
         submission=received.submission.id,
-        source=str(received.submission.source),
+        source=received.submission.told,
         producer_identifier=_producer(received, supplied, policy),
         collection=collection,
         title=supplied.described("title"),

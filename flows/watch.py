@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from flows import outcome_files, watch_state
+from flows import fetched, outcome_files, watch_state
 from flows.drop_folder import Look, Why, key_of
 from flows.failures import as_finding
 from flows.ingest import Ingested, ingest, ingest_batch
@@ -28,8 +28,8 @@ from flows.workspace import Workspace
 from preservation.catalog import deliveries
 from preservation.catalog.deliveries import FAILED, Delivery
 from preservation.catalog.errors import LeaseHeld
-from preservation.errors import PreservationError
-from preservation.findings import Severity
+from preservation.errors import PackageError, PreservationError
+from preservation.findings import Finding, Severity
 from storage_adapters.errors import StorageError
 from wording import Message, say
 
@@ -229,7 +229,10 @@ def _is_mine(it: _Watch, watched: Watched, look: Look, held: ExitStack) -> bool:
         it.known[place.key][key] = last
         if last.is_settled(look.fingerprint, workspace.clock()):
             return False
-    again = place.look_at(look.name)
+    try:
+        again = place.look_at(look.name)
+    except StorageError:
+        return False
     return again is not None and again.fingerprint == look.fingerprint
 
 
@@ -243,6 +246,8 @@ def _ingested(it: _Watch, watched: Watched, looks: Sequence[Look]) -> list[Inges
         for look, source in zip(looks, sources, strict=True):
             try:
                 place.fetch(workspace, look.name)
+            except PackageError as error:
+                failed[source] = Ingested(source, "rejected", findings=error.findings)
             except (PreservationError, StorageError, OSError) as error:
                 failed[source] = Ingested(source, "failed", findings=(as_finding(error),))
         wanted = [source for source in sources if source not in failed]
@@ -269,8 +274,10 @@ def _conclude(it: _Watch, watched: Watched, look: Look, done: Ingested, *, numbe
         done = replace(done, outcome="failed")
     again = deliveries.next_try(attempt, now) if done.outcome == "failed" else None
     policy = watched.policy or workspace.settings.policy
-    what = outcome_files.told(done, look.name, at=now, policy=policy, again=again)
-    where = _answered(it, watched, look.name, what) if place.look_at(look.name) is not None else None
+    shown = replace(done, findings=_for_producers(workspace, place.source(look.name), look.name, done))
+    what = outcome_files.told(shown, look.name, at=now, policy=policy, again=again)
+    gone = any(each.code == "source-not-found" for each in done.findings)
+    where = None if gone else _answered(it, watched, look.name, what)
     reason = next((each.message for each in done.findings if each.severity is Severity.ERROR), None)
     run = workspace.reported[-1].get("run") if workspace.reported else None
     deliveries.end(
@@ -293,6 +300,17 @@ def _conclude(it: _Watch, watched: Watched, look: Look, done: Ingested, *, numbe
     it.still[place.key].pop(key, None)
     it.taken.append(done)
     it.tell(_line(key, done, again))
+
+
+def _for_producers(workspace: Workspace, source: str, name: str, done: Ingested) -> tuple[Finding, ...]:
+    """What a producer has to know: nothing of our stores, and no path of this machine."""
+    theirs = [
+        each
+        for each in done.findings
+        if each.path not in workspace.settings.stores and not each.code.startswith("store-")
+    ]
+    local = {source, str(fetched.where(workspace.folder, source)[0])}
+    return tuple(replace(each, path=name) if each.path in local else each for each in theirs)
 
 
 _OUTCOMES = {

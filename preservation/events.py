@@ -231,7 +231,7 @@ def of_reception(
             EventType.INGESTION_START,
             began,
             outcome=EventOutcome.SUCCESS,
-            detail={"source": str(submission.source), "form": submission.form.value, "bag": received.is_bag},
+            detail={"source": submission.told, "form": submission.form.value, "bag": received.is_bag},
         )
     ]
     if submission.form is not Form.FOLDER:
@@ -291,7 +291,7 @@ def delivered_again(version: AIPVersion, submission: Submission, now: datetime) 
         outcome=EventOutcome.SUCCESS,
         submission=submission.id,
         of=version,
-        detail={"source": str(submission.source), "form": submission.form.value, "already_here": True},
+        detail={"source": submission.told, "form": submission.form.value, "already_here": True},
     )
 
 

@@ -24,16 +24,24 @@ _GUARD = ".claims"  # held for a moment while folders of the staging area come a
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One claimed delivery. `folder` is its staging folder; `lock` the descriptor whose lock shows we live."""
+    """One claimed delivery. `folder` is its staging folder; `lock` the descriptor whose lock shows we live; `origin`
+    where it came from when `source` is but a place to which it was fetched.
+    """
 
     id: str
     source: Path
     form: Form
     folder: Path
     lock: int = field(repr=False, compare=False)
+    origin: str | None = None
+
+    @property
+    def told(self) -> str:
+        """Where it came from, as it is recorded."""
+        return self.origin or str(self.source)
 
 
-def claim(source: Path, *, staging: Path, submission_id: str) -> Submission:
+def claim(source: Path, *, staging: Path, submission_id: str, origin: str | None = None) -> Submission:
     """Look at the delivery and make its staging folder. Raises PackageUnreadable, FileExistsError for a used id."""
     source = source.absolute()
     form = _form(source)
@@ -46,7 +54,7 @@ def claim(source: Path, *, staging: Path, submission_id: str) -> Submission:
         folder.mkdir(mode=0o700)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return Submission(submission_id, source, form, folder, lock)
+    return Submission(submission_id, source, form, folder, lock, origin)
 
 
 def release(submission: Submission) -> None:
