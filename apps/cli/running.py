@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,10 @@ from apps.cli.command import Session, command
 from apps.cli.scheduling import PoolOption
 from wording import Message, printable_json, say
 from wording.translate import translate
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
+    from flows.up import Extra
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +31,10 @@ def start(
     port: Annotated[
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port of Prefect's pages; 0: a free one.")
     ] = 4200,
+    web_port: Annotated[
+        int,
+        typer.Option("--web-port", metavar="N", min=0, max=65535, help="Port of metrics and health; 0: a free one."),
+    ] = 4280,
     pool: PoolOption = None,
 ) -> Answer:
     """Run everything on this machine, until Ctrl-C: Prefect's server and pages, scheduled runs, what watches them."""
@@ -46,5 +55,17 @@ def start(
             sys.stdout.flush()
         logs.note(str(line))
 
-    restarts = up(folder, settings, port=port, pool=pool, extras=(), tell=tell)
+    restarts = up(folder, settings, port=port, pool=pool, extras=_extras(folder, settings, web_port), tell=tell)
     return Answer({"workspace": str(folder), "restarts": restarts}, [say("Ended as asked.")])
+
+
+def _extras(folder: Path, settings: Settings, web_port: int) -> list[Extra]:
+    """What goes on beside Prefect: metrics and health, and the watcher where there is a place to watch."""
+    from flows.up import Extra
+
+    ours = (sys.executable, "-P", "-c", "from apps.cli.main import run; run()", "--workspace", str(folder))
+    address = f"http://127.0.0.1:{web_port}" if web_port else None
+    extras = [Extra("serve", (*ours, "serve", "--port", str(web_port)), address)]
+    if settings.watch:
+        extras.append(Extra("watch", (*ours, "watch")))
+    return extras

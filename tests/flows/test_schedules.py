@@ -138,7 +138,7 @@ class Up:
         environment = os.environ | {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(house.folder / "prefect")}
         with self.out.open("wb") as out:
             self.process = subprocess.Popen(
-                [*VANKHO, "up", "-w", str(house.folder), "--pool", house.folder.name],
+                [*VANKHO, "up", "-w", str(house.folder), "--pool", house.folder.name, "--web-port", "0"],
                 env=environment, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         wait_until(lambda: "Ctrl-C" in self.said(), seconds=60, what="vankho up", log=self.out)
