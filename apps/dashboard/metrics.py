@@ -255,6 +255,7 @@ METRICS: tuple[Metric, ...] = (
 )
 ANSWERS = "vankho_catalog_answers"
 BUILD = "vankho_build_info"
+BUILD_LABELS = ("version", "python", "catalog")
 OWN = {ANSWERS: "1 when the catalog answered, else 0.", BUILD: "What runs here."}
 
 
@@ -266,7 +267,7 @@ class _Measured(Collector):
 
     def collect(self) -> Iterator[Family]:
         """One family for each metric."""
-        build = GaugeMetricFamily(BUILD, OWN[BUILD], labels=("version", "python", "catalog"))
+        build = GaugeMetricFamily(BUILD, OWN[BUILD], labels=BUILD_LABELS)
         build.add_metric((version("vankho"), platform.python_version(), REVISION), 1)
         yield build
         yield GaugeMetricFamily(ANSWERS, OWN[ANSWERS], value=float(self._seen is not None))

@@ -18,7 +18,7 @@ from tests.cli.commands import Ran, damage
 from tests.cli.conftest import Held
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text(encoding="utf-8")
-ELSEWHERE = {"demo", "up", "schedule apply", "formats show", "formats update", "formats drift", "store retire"}
+ELSEWHERE = {"demo", "up", "serve", "schedule apply", "formats show", "formats update", "formats drift", "store retire"}
 COMMON = {"--workspace", "--json", "--lang", "--help"}
 
 

@@ -24,7 +24,6 @@ from preservation.findings import Finding, Severity
 from tests.watching.rooms import Clock, Ended, Room, kept, prove
 from wording import say
 
-LONG_AGO = timedelta(days=400)
 TOKEN = "một-bí-mật-dài-hơn-16"
 
 
@@ -47,10 +46,12 @@ def full_room(folder: Path) -> Room:
     """Something of everything: damage, lateness, a store away, a run that failed, one that goes on, a notice."""
     room = plain_room(folder)
     with room.open() as workspace:
+        room.clock.go_on(days=-400)
+        kept(workspace)  # never proved since
+        room.clock.go_on(days=400)
         database, now = workspace.catalog.database, workspace.clock()
         damaged = kept(workspace)
         prove(workspace, damaged, "b", Outcome.DAMAGED)
-        kept(workspace, admitted_at=now - LONG_AGO)
         for _ in range(9):
             circuits.failed(database, "c", code="store-unavailable", reason={"text": "It is dark."}, limit=3, now=now)
         in_ledger(workspace, replicate)

@@ -58,7 +58,7 @@ def commands(text):
 KNOWN = {
     "demo", "init", "ingest", "show", "audit", "replicate", "repair", "restore", "reconcile",
     "events", "store", "policy", "formats", "bag", "ledger", "catalog", "tidy", "report", "incident", "notices", "watchdog",
-    "schedule", "up",
+    "schedule", "up", "serve",
 }  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Install what the tests start: PostgreSQL and Ceph's S3 gateway, from Debian's packages.
+# Install what the tests start: PostgreSQL, Ceph's S3 gateway and Prometheus, from Debian's packages.
 # Does nothing when all of it is there; says plainly what is wanting when it may not install.
 set -eu
 
 missing=""
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
-for pair in ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common; do
+for pair in ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common prometheus:prometheus promtool:prometheus; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
 [ -n "$missing" ] || exit 0
