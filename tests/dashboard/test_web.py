@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from preservation.errors import CatalogError
 from tests.cli.commands import Ran
 from tests.cli.conftest import _nobody, here, identifier  # noqa: F401 - fixtures
 from tests.dashboard.web import TOKEN, Web, full_room, plain_room, safe
+from tests.servers.postgres import Server, postgres  # noqa: F401 - a fixture
 from tests.watching.rooms import Room
 
 ADDRESSES = (
@@ -308,3 +310,32 @@ def test_judgements_that_are_wanting_are_told_and_not_made(room: Room, web: Web)
         while workspace.catalog.judge_some(now=workspace.clock()):
             pass
     assert web.json("/api/standing")["standing"]["safe"]["versions"] == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_other_machines_are_not_listened_to_without_a_token(room: Room, here: Callable[..., Ran], host: str) -> None:  # noqa: F811
+    """Refused before anything is answered, with what to do; a token that is too short is none."""
+    refused = here("serve", "-w", room.folder, "--host", host, "--port", "0", "--json")
+    assert (refused.code, "VANKHO_WEB__TOKEN" in refused.error["next_step"]) == (2, True)
+    (room.folder / "vankho.toml").write_text((room.folder / "vankho.toml").read_text() + '[web]\ntoken = "short"\n')
+    assert "at least 16 characters" in here("serve", "-w", room.folder, "--json").error["message"]
+
+
+def test_a_port_that_is_taken_is_told(room: Room, here: Callable[..., Ran]) -> None:  # noqa: F811
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = here("serve", "-w", room.folder, "--port", str(taken.getsockname()[1]), "--json")
+    assert (refused.code, "port" in refused.error["message"]) == (2, True)
+
+
+@pytest.mark.live
+def test_postgresql_itself_refuses_to_be_written(postgres: Server, tmp_path: Path) -> None:  # noqa: F811
+    with postgres.database() as name:
+        room = Room(tmp_path / "w").settle(f'[catalog]\nurl = "{postgres.address(name)}"\n')
+        with room.open() as workspace:
+            safe(workspace)
+        web = Web(room.folder)
+        assert web.json("/api/standing")["aips"] == 1
+        assert web.ask("/metrics").status_code == web.ask("/readyz").status_code == 200
+        with pytest.raises(CatalogError):
+            circuits.close(web.looking.workspace().catalog.database, "c")
+        web.looking.close()
