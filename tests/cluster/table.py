@@ -135,9 +135,6 @@ def worked(it: Cluster, packages: int, *, lost_after: int) -> None:
     it.start("may-c")
     until(it, lambda: not unfinished(it))
     said("all runs over")
-    for name in ("replicate", "audit a", "audit b"):
-        it.vankho("schedule", "run", name)
-    until(it, lambda: not unfinished(it))
 
 
 def said(what: str) -> None:

@@ -57,7 +57,7 @@ def commands(text):
 
 KNOWN = {
     "demo", "init", "ingest", "show", "audit", "replicate", "repair", "restore", "reconcile",
-    "events", "store", "policy", "formats", "bag", "ledger", "catalog", "tidy", "report", "incident", "notices", "watchdog",
+    "events", "store", "policy", "formats", "bag", "ledger", "catalog", "tidy", "report", "incident", "notices", "watchdog", "worker",
     "schedule", "up", "serve",
 }  # fmt: skip
 
