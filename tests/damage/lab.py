@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import unicodedata
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +134,17 @@ class Behind:
             raise StorageUnavailable(say("The disk answered with an error."))
         instead = self._first.pop(key, None)
         return self._store.open(key) if instead is None else io.BytesIO(instead)
+
+    def glimpse(self, wanted: Sequence[tuple[str, int]]) -> Iterator[memoryview | None]:
+        """What lies in memory comes by the same line."""
+        inner = getattr(self._store, "glimpse", None)
+        for key, size in wanted:
+            if key in self._unreadable or inner is None:
+                yield None
+            elif (instead := self._first.pop(key, None)) is not None:
+                yield memoryview(instead)
+            else:
+                yield from inner([(key, size)])
 
     def put(self, key: str, source: Any, *, size: int, sha256: str) -> None:
         self._store.put(key, source, size=size, sha256=sha256)

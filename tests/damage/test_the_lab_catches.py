@@ -36,8 +36,22 @@ def small(tmp_path_factory: pytest.TempPathFactory, identifier: Identifier) -> I
         yield held
 
 
+def _asks_the_store(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is answered from memory, so that every object goes the way that is broken."""
+    patch.setattr(verify, "in_memory", lambda items, *_, **__: [None] * len(items))
+
+
+def takes_what_is_in_memory_for_right(patch: pytest.MonkeyPatch, _held: Library) -> None:
+    def right(items: Any, store: Any, *, prefix: str) -> list[report.ObjectReport | None]:
+        return [report.intact(fact) if fact is not None and stat is not None else None for fact, stat in items]
+
+    patch.setattr(verify, "in_memory", right)
+
+
 def skips_the_size(patch: pytest.MonkeyPatch, _held: Library) -> None:
-    def looked_at(fact: ObjectFact, listed: Any, store: Any, key: str, grade: Grade) -> report.ObjectReport:
+    _asks_the_store(patch)
+
+    def looked_at(fact: ObjectFact, listed: Any, store: Any, key: str, grade: Grade, _wrong: Any) -> Any:
         if listed is None:
             store.stat(key)
         return judge._CHECKS[grade](fact, store, key)
@@ -46,6 +60,7 @@ def skips_the_size(patch: pytest.MonkeyPatch, _held: Library) -> None:
 
 
 def trusts_the_listing(patch: pytest.MonkeyPatch, _held: Library) -> None:
+    _asks_the_store(patch)
     patch.setitem(judge._CHECKS, Grade.BYTES, judge._present)
 
 
@@ -109,6 +124,7 @@ def believes_a_first_bad_reading(patch: pytest.MonkeyPatch, _held: Library) -> N
             return report.intact(fact, bytes_read=size)
         return report.altered(fact, expected=fact.sha256, seen=seen, bytes_read=size)
 
+    _asks_the_store(patch)
     patch.setitem(judge._CHECKS, Grade.BYTES, once)
 
 
@@ -198,6 +214,7 @@ def reconciles_only_what_it_knows(patch: pytest.MonkeyPatch, _held: Library) -> 
 SIZES = ("truncate", "extend")
 HIDDEN = ("flip", "zeros", "swap objects", "forge")
 BREAKS: list[tuple[Break, tuple[str, ...]]] = [
+    (takes_what_is_in_memory_for_right, HIDDEN),
     (skips_the_size, SIZES),
     (trusts_the_listing, HIDDEN),
     (votes, ("forge", "flip", "zeros", "delete")),
