@@ -71,7 +71,7 @@ def _upload(room: Room, title: str, folder: Path, url: str, at_once: int, *, sin
     ]
     room.ready(folder)
     unit, amount = ("MB", size / 1e6) if size / len(facts) > 1e6 else ("files", float(len(facts)))
-    notes = (f"{len(facts)} files, {size / 1e6:.0f} MB; others {at_once} at once",)
+    notes = (f"{len(facts)} files, {size / 1e6:.0f} MB; others {at_once} at once, {_starts()}",)
     return measure.duel(title, sides, rounds=room.times(3), amount=amount, unit=unit, target=1.0, notes=notes)
 
 
@@ -113,6 +113,16 @@ def _again(work: Callable[[], object], times: int = 5) -> object:
         with suppress(StorageUnavailable):
             return work()
     return work()
+
+
+def _starts() -> str:
+    """What of the others' time is the start of their commands, which ours has not."""
+    asked = {"rclone": "--version", "s5cmd": "version", "aws": "--version"}
+    took = {
+        name: min(measure.timed(partial(measure.run, [peers.tool(name), word]))[0] for _ in range(2))
+        for name, word in asked.items()
+    }
+    return "their start (in their time, none in ours): " + ", ".join(f"{n} {s:.2f} s" for n, s in took.items())
 
 
 def _rclone_copy(folder: Path, url: str, at_once: int, prefix: str) -> str:
