@@ -34,7 +34,7 @@ from storage_adapters.errors import StorageError
 from wording import Message, say
 
 BATCH = 32  # packages taken together: each is a lease, and a batch ends before anything new is looked at
-SHORTEST, LONGEST = 0.2, 15.0  # seconds between two looks
+SHORTEST, SOON, LONGEST = 0.2, 1.0, 15.0  # seconds between two looks
 # What keeps a package out although it may be whole: the disk, the rights, a copy that goes on.
 _AGAIN = frozenset({"changed-while-read", "file-unreadable", "source-unreadable", "source-not-found"})
 
@@ -98,6 +98,7 @@ class _Watch:
     still: dict[str, dict[str, _Still]] = field(default_factory=dict)
     waits: dict[str, list[Waits]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
+    hurry: bool = False  # a package that its producer calls ready needs but a second look
 
 
 def watch(
@@ -120,7 +121,7 @@ def watch(
     began = time.monotonic()
     try:
         while True:
-            more = False
+            more = it.hurry = False
             for each in places:
                 quiet = _look(it, each)
                 _take(it, each, quiet[:BATCH])
@@ -131,7 +132,7 @@ def watch(
             if not once:
                 it.taken.clear()
             if not more:
-                time.sleep(pause)
+                time.sleep(min(pause, SOON) if it.hurry else pause)
     finally:
         for each in places:
             watch_state.forget(workspace, each.place.key)
@@ -175,6 +176,7 @@ def _look(it: _Watch, watched: Watched) -> list[Look]:
             elif same and (look.marked or moment - still[key].since >= watched.settle):
                 quiet.append(look)
             else:
+                it.hurry = it.hurry or look.marked
                 waits.append(Waits(key, Why.CHANGING, still[key].at, unchanged=seen is None or same))
     except (OSError, StorageError) as error:
         _is_away(it, watched, as_finding(error).message)
