@@ -172,7 +172,7 @@ class DropBucket:
         for each in content:
             state.update(f"{each.key}\0{each.state}\0".encode())
         is_file = any(each.key == self.prefix + name for each in objects)
-        half = next((each.key for each in content if is_half(each.key.rpartition("/")[2])), "")
+        half = name if is_half(name) else next((e.key for e in content if is_half(e.key.rpartition("/")[2])), "")
         why = None
         if is_file and not name.casefold().endswith(ARCHIVES):
             why = Why.NO_PACKAGE

@@ -165,7 +165,9 @@ class DropFolder:
             return None  # it has just gone
         if stat.S_ISDIR(seen.st_mode):
             tree = _tree(self._path(name), self.markers.inside)
-            return self._judged(name, tree.digest, marked or tree.marked, tree.half, empty=not tree.files)
+            return self._judged(
+                name, tree.digest, marked or tree.marked, name if is_half(name) else tree.half, empty=not tree.files
+            )
         if not stat.S_ISREG(seen.st_mode) or not name.casefold().endswith(ARCHIVES):
             if _HALF.search(name):
                 return Look(name, "", why=Why.UNFINISHED, detail=name)

@@ -18,7 +18,19 @@ from tests.cli.commands import Ran, damage
 from tests.cli.conftest import Held
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/cli.md").read_text(encoding="utf-8")
-ELSEWHERE = {"demo", "up", "serve", "schedule apply", "formats show", "formats update", "formats drift", "store retire"}
+ELSEWHERE = {
+    "demo",
+    "up",
+    "serve",
+    "schedule apply",
+    "schedule run",
+    "worker",
+    "watch",
+    "formats show",
+    "formats update",
+    "formats drift",
+    "store retire",
+}
 COMMON = {"--workspace", "--json", "--lang", "--help"}
 
 
@@ -126,6 +138,7 @@ def test_the_examples_have_the_shapes_of_real_answers(here: Callable[..., Ran], 
         "restore": ("restore", held.identifier, "--to", tmp_path / "out", *where),
         "reconcile": ("reconcile", "--store", "second", *where),
         "catalog backup": ("catalog", "backup", tmp_path / "copy", *where),
+        "catalog upgrade": ("catalog", "upgrade", *where),
         "catalog compare": ("catalog", "compare", "primary", *where),
         "catalog rebuild": ("catalog", "rebuild", "--from", "primary", *where),
         "catalog restore": ("catalog", "restore", tmp_path / "copy", *where),

@@ -153,9 +153,11 @@ def test_unfinished_names_keep_a_package_waiting(tmp_path: Path) -> None:
     (tmp_path / "z.zip").write_bytes(b"PK")
     (tmp_path / "z.zip.part").write_bytes(b"PK")
     (tmp_path / "rỗng").mkdir()
+    package(tmp_path / "cả gói.part", {"a.txt": b"x"})
     (tmp_path / "ngoài").symlink_to("/etc")
     seen = whys(tmp_path)
     assert {seen[f"p{number}"] for number in range(len(names))} == {Why.UNFINISHED}
+    assert seen["cả gói.part"] is Why.UNFINISHED
     assert (seen["xong"], seen["z.zip"], seen["rỗng"], seen["ngoài"]) == (
         None,
         Why.UNFINISHED,
