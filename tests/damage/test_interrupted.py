@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -113,6 +113,11 @@ class CutOff(Behind):
     def open(self, key: str) -> object:
         self._now("open", "before")
         return super().open(key)
+
+    def glimpse(self, wanted: Sequence[tuple[str, int]]) -> Iterator[memoryview | None]:
+        for each in wanted:
+            self._now("open", "before")
+            yield from super().glimpse([each])
 
 
 def interrupted() -> None:
