@@ -11,7 +11,7 @@ SEED ?=
 RUNS ?=
 DRAW = $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-.PHONY: help demo test conformance hostile faults crash damage identify-diff simulate mutation bench-catalog bench-wait bench-batch lint types imports messages install install-dev clean
+.PHONY: help demo test conformance hostile faults crash damage identify-diff simulate cluster mutation bench-catalog bench-wait bench-batch lint types imports messages install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint types imports    the checks that CI runs before the tests"
 	@echo "make conformance hostile faults crash damage identify-diff [SEED=n] [RUNS=n]   attacks on the checks, each with a table"
 	@echo "make bench bench-quick [ROWS=a,b]   Vankho beside its peers, 15 minutes or 2; python -m bench --list names the rows"
+	@echo "make cluster [RUNS=n]      two machines, one lost in the middle, some 3 minutes"
 	@echo "make simulate              a year of audits of three collections, a minute"
 	@echo "make mutation              the checking code broken on purpose, about half an hour"
 
@@ -72,6 +73,11 @@ damage: $(BIN)/.installed-dev
 # A year of audits of three collections in about a minute: load of each day, longest wait, false alarms.
 simulate: $(BIN)/.installed-dev
 	$(BIN)/python -m tests.simulate.table
+
+# Two machines on one PostgreSQL and one Prefect server, one lost in the middle; RUNS packages, 40 unless said.
+cluster: $(BIN)/.installed-dev
+	tests/servers/install.sh
+	$(BIN)/python -m tests.cluster.table $(DRAW)
 
 # Twenty thousand drawn files and the corpora against FIDO's class.
 identify-diff: $(BIN)/.installed-dev

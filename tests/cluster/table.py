@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -205,12 +206,14 @@ def judge(it: Cluster, packages: int, tally: Tally) -> None:
     tally.note("none failed", "runs", None if not failed else "; ".join(failed[:3]))
     left = [name for name in it.house.leftovers() if not name.startswith("spool/")]
     tally.note("nothing left behind", "workspace", None if not left else str(left))
-    shares = Counter(
-        str((run.get("labels") or {}).get("prefect.worker.name")) for run in runs if run["state_type"] == "COMPLETED"
-    )  # type: ignore[attr-defined]
+    shares = Counter(taken_by(run) for run in runs if run["state_type"] in ("COMPLETED", "CRASHED"))
     for name in ("may-a", "may-b"):
         tally.note("each machine worked", name, None if shares[f"vankho on {name}"] else str(dict(shares)))
-    sys.stdout.write(f"runs by state: {dict(states)}; completed by machine: {dict(shares)}\n")
+    sys.stdout.write(f"runs by state: {dict(states)}; by machine: {dict(shares)}\n")
+
+
+def taken_by(run: Mapping[str, Any]) -> str:
+    return str((run["labels"] or {}).get("prefect.worker.name"))
 
 
 BEGAN = time.monotonic()

@@ -57,8 +57,8 @@ def commands(text):
 
 KNOWN = {
     "demo", "init", "ingest", "show", "audit", "replicate", "repair", "restore", "reconcile",
-    "events", "store", "policy", "formats", "bag", "ledger", "catalog", "tidy", "report", "incident", "notices", "watchdog", "worker",
-    "schedule", "up", "serve",
+    "events", "store", "policy", "formats", "bag", "ledger", "catalog", "tidy", "report", "incident", "notices", "watchdog",
+    "schedule", "up", "serve", "worker",
 }  # fmt: skip
 
 
