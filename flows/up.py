@@ -341,6 +341,10 @@ _CHANGES = {"add": say("new"), "change": say("changed"), "remove": say("no longe
 def _tell_settled(it: _Up, answer: dict[str, Any]) -> None:
     for name in answer.get("closed", ()):
         it.tell(say("A run had died and is closed as crashed: {name}", name=name))
+    for lost in answer.get("lost", ()):
+        text = message_of(lost)
+        if text is not None:
+            it.tell(text)
     for change in answer.get("changes", ()):
         it.tell(say("Schedule: {name}: {change}", name=change["name"], change=_CHANGES[change["kind"]]))
     problem = message_of(answer.get("problem"))

@@ -51,7 +51,7 @@ def house(folder: Path, address: str) -> House:
 def test_machines_share_one_folder_or_are_refused(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(worker.time, "sleep", lambda _: None)
     ours, theirs = house(tmp_path / "a", address), house(tmp_path / "b", address)
-    with ours.open() as first, ours.open() as second, theirs.open() as third:
+    with ours.open() as first, ours.open() as second, theirs.open() as third:  # noqa: SIM117 - opened, then at work
         with worker.one_of_the_machines(first, "may-a"):
             with worker.one_of_the_machines(second, "may-b"):
                 pass
