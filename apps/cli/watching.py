@@ -244,7 +244,7 @@ def watchdog(session: Session) -> Answer:
     with session.open() as workspace:
         seen = watch(workspace)
         workspace.notices += seen.findings
-    lines: list[Line] = [say("ALARM: {text}", text=each.text) for each in seen.alarms]
+    lines: list[Line] = [say("Alarm: {text}", text=each.text) for each in seen.alarms]
     if not lines:
         lines = [say("All is well: every audit that was due has run, nothing is late, no run died.")]
     alarms = [{"kind": each.kind, "message": translate(each.text, session.language)} for each in seen.alarms]
