@@ -38,7 +38,7 @@ def test_one_store_alone_gives_the_catalog_back(lived: House, tmp_path: Path, le
     with lived.open() as workspace:
         carry_out(workspace, audit, references=[], evidence="bytes")
         assert {each.word for each in carry_out(workspace, repair, references=[])} == {"repaired"}
-        assert {each.word for each in carry_out(workspace, replicate, references=[])} == {"replicated"}
+        assert carry_out(workspace, replicate, references=[]) == []  # every copy is repaired, so none is wanting
         for version in workspace.catalog.versions():
             copies = workspace.catalog.replicas(version.identifier, version.version)
             assert proofs(copies) == dict.fromkeys("abc", "intact")
