@@ -1,9 +1,9 @@
 """What `vankho up` and `vankho worker` have done beside themselves, in a process that ends: dead runs closed,
 schedules made to fit.
 
-`python -m flows.settling FOLDER POOL [all|close|lost]` prints one JSON document; `close` leaves the schedules alone,
-`lost` closes only what is surely dead while a worker goes on here. A process of its own, so that the one
-that watches over all others stays small and imports neither Prefect nor the catalog.
+`python -m flows.settling FOLDER POOL [all|running|close|lost]` prints one JSON document; `close` and `lost` leave the
+schedules alone; `running` and `lost` close only what is surely dead while a worker goes on here. A process of its own,
+so that the one that watches over all others stays small and imports neither Prefect nor the catalog.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def _settle(workspace: Workspace, pool: str, answer: dict[str, Any], *, what: st
         message_as_json(each.message)
         for each in lost_workers.close_runs_of_lost_workers(workspace_tag(workspace), pool)
     ]
-    if what != "lost":
+    if what in ("all", "close"):
         never = dead_runs.close_never_begun(workspace_tag(workspace), pool, now=workspace.clock())
         answer["closed"] += never
-    if what != "all":
+    if what not in ("all", "running"):
         return
     compared = compare(workspace, pool=pool)
     changes = [{"name": each.either.name, "kind": each.kind.value} for each in compared.open]

@@ -284,7 +284,7 @@ def _watch_over(it: _Up) -> None:
         if now - looked > LOOK:
             looked = now
             if _stamp(it.folder) != it.seen or now - it.settled_at > (ANYWAY if it.problem is None else AGAIN):
-                _settle(it)
+                _settle(it, what="running")
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
@@ -298,10 +298,10 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
     return tuple(sorted(seen))
 
 
-def _settle(it: _Up, *, only_close: bool = False) -> None:
+def _settle(it: _Up, *, what: str = "all") -> None:
     """Close dead runs and make schedules fit, in a process of its own; what keeps it from that is told once."""
     it.seen, it.settled_at = _stamp(it.folder), time.monotonic()
-    words = ("-m", "flows.settling", str(it.folder), it.pool, "close" if only_close else "all")
+    words = ("-m", "flows.settling", str(it.folder), it.pool, what)
     with subprocess.Popen(  # noqa: S603 - our own command, no shell
         (sys.executable, "-P", *words),
         env=_environment(it, secrets=True) | {MARK: str(it.folder)},
@@ -311,7 +311,7 @@ def _settle(it: _Up, *, only_close: bool = False) -> None:
         start_new_session=True,
         preexec_fn=end_with_parent(),  # noqa: PLW1509 - libc is loaded before the fork
     ) as settling:
-        enough = it.hurry if only_close else it.stop
+        enough = it.hurry if what == "close" else it.stop
         answer = _answer_of(settling, time.monotonic() + SETTLING, enough)
     if answer is not None:
         _tell_settled(it, answer)
@@ -368,7 +368,7 @@ def _end(it: _Up) -> None:
     it.children.end([name for name in reversed(it.children.names()) if name != SERVER], hurry=it.hurry.is_set)
     end_marked(mark, but=it.children.pids().values())
     if it.working and not it.hurry.is_set() and is_there(it.api):
-        _settle(it, only_close=True)
+        _settle(it, what="close")
     it.children.end([SERVER], hurry=it.hurry.is_set)
     end_marked(mark)
     it.tell(say("Everything has ended."))

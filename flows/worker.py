@@ -61,9 +61,7 @@ def work(workspace: Workspace, *, name: str, pool: str, runs: int, tell: Callabl
     mark = f"{workspace.folder} worker {name}"
     with one_of_the_machines(workspace, name), _ended_by_signals() as stop:
         for pid, left in end_marked(mark).items():
-            tell(
-                say("An earlier worker left process {pid} behind; it was ended: {command}", pid=pid, command=left)
-            )
+            tell(say("An earlier worker left process {pid} behind; it was ended: {command}", pid=pid, command=left))
         environment = _environment(workspace, server, name)
         _close_lost(workspace, pool, environment, tell)
         logs = workspace.folder / "logs" / _file_name(name)
