@@ -146,7 +146,7 @@ def _counts(catalog: Catalog, e: Expected, table: Table) -> None:
     table.ask("coverage per store and grade", coverage, right)
     for store in STORES:
         states = [e.wanting[store, state] for state in ("absent", "unproved", "damaged")]
-        table.ask(f"lag of {store}", lambda store=store: _lag(catalog, store), states)
+        table.ask(f"lag of {store}", partial(_lag, catalog, store), states)
 
 
 def _lag(catalog: Catalog, store: str) -> list[int]:
@@ -158,11 +158,15 @@ def _lists(catalog: Catalog, e: Expected, table: Table) -> None:
     for word in ("safe", "overdue", "unknown", "under-replicated", "damaged"):
         table.ask(
             f"show --standing {word}, first page",
-            lambda word=word: len(catalog.versions_standing(word, now=NOW, limit=100)),
+            partial(_first, catalog, word),
             min(100, e.words[word]),
         )
     table.ask("show --standing safe, a page in the middle", lambda: _deep(catalog), 100)
     table.ask("show --standing all, the last page", lambda: _last(catalog, e.versions), 100)
+
+
+def _first(catalog: Catalog, word: str) -> int:
+    return len(catalog.versions_standing(word, now=NOW, limit=100))
 
 
 def _deep(catalog: Catalog) -> int:
@@ -175,13 +179,17 @@ def _last(catalog: Catalog, versions: int) -> int:
     return len(catalog.versions_standing(None, now=NOW, after=Cursor(NOW, versions - 100), limit=200))
 
 
+def _due(catalog: Catalog, store: str, grade: Grade) -> int:
+    return len(list(islice(catalog.due(store, grade, before=MIDNIGHT), PAGE)))
+
+
 def _copies(catalog: Catalog, e: Expected, table: Table) -> None:
     for store in STORES:
         for grade in (Grade.BYTES, Grade.PRESENCE):
             due_today = e.due_today[store, grade.value]
             table.ask(
                 f"due in {store}, {grade.value}: first page",
-                lambda store=store, grade=grade: len(list(islice(catalog.due(store, grade, before=MIDNIGHT), PAGE))),
+                partial(_due, catalog, store, grade),
                 min(PAGE, due_today),
             )
     late = Cursor(NOW + timedelta(days=30), 0)

@@ -2,8 +2,8 @@
 schedules made to fit.
 
 `python -m flows.settling FOLDER POOL [all|running|close|lost]` prints one JSON document; `close` and `lost` leave the
-schedules alone; `running` and `lost` close only what is surely dead while a worker goes on here. A process of its own,
-so that the one that watches over all others stays small and imports neither Prefect nor the catalog.
+schedules alone; `running` and `lost` close only what is surely dead while a worker goes on here. A process of its
+own, so that the one that watches over all others stays small and imports neither Prefect nor the catalog.
 """
 
 from __future__ import annotations
