@@ -35,8 +35,9 @@ def main(rounds: int) -> int:
                     took = _ingest(folder, f"{word}-{number}", address)
                     if number:
                         seconds[word].append(took)
-    for word, took in seconds.items():
-        print(f"{word:8} Prefect: min {min(took):.2f}  median {statistics.median(took):.2f}  max {max(took):.2f} s")
+    for word, all_of in seconds.items():
+        least, middle, most = min(all_of), statistics.median(all_of), max(all_of)
+        print(f"{word:8} Prefect: min {least:.2f}  median {middle:.2f}  max {most:.2f} s")
     added = statistics.median(seconds["with"]) - statistics.median(seconds["without"])
     print(f"Prefect adds {added:.2f} s to the command (median, {rounds} pairs; allowed: {ALLOWED:.0f} s)")
     return 0 if added <= ALLOWED else 1
