@@ -52,12 +52,12 @@ def test_no_page_knows_the_machine_it_was_written_on(page):
 def commands(text):
     """The subcommands of `vankho` in fenced blocks and in code spans."""
     code = "\n".join(block or span for block, span in CODE.findall(text))
-    return set(re.findall(r"^vankho ([a-z]+)", code, re.MULTILINE))
+    return set(re.findall(r"^vankho (?!on HOST)([a-z]+)", code, re.MULTILINE))  # a worker's name
 
 
 KNOWN = {
     "demo", "init", "ingest", "show", "audit", "replicate", "repair", "restore", "reconcile",
-    "events", "store", "policy", "formats", "bag", "ledger", "catalog", "tidy", "report", "incident", "notices", "watchdog",
+    "events", "store", "policy", "formats", "bag", "ledger", "catalog", "tidy", "report", "incident", "notices", "watchdog", "watch",
     "schedule", "up", "serve", "worker",
 }  # fmt: skip
 
