@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from preservation.bags.check import check_bag
-from tests.crash.judge import _object_by_object
+from tests.crash.judge import _object_by_object, _unfinished
 from tests.crash.lab import Lab, give_to_nobody, new_house
 from tests.flows.houses import House, package, proofs
 
@@ -93,8 +93,7 @@ def _said(trouble: Trouble, answer: dict[str, Any]) -> None:
 def _nothing_half_visible(base: Path, house: House, *, but: str) -> None:
     out = base / "out/bag"
     assert not out.exists() or check_bag(out).valid, "the restored bag is half visible"
-    left = [path.relative_to(base).as_posix() for path in base.rglob("*") if "unfinished" in path.name]
-    assert left == [], left
+    assert _unfinished(base) == []
     staged = [path for path in house.leftovers() if not path.startswith("bags/")]
     assert staged == [], staged
     with house.open() as workspace:

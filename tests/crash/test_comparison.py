@@ -17,7 +17,7 @@ BROKEN = {
     "nothing_is_swept": ("ingest folder", "before write the bag", "left in the workspace"),
     "restored_in_place": ("restore", "advance#2", "half visible"),
     "repairs_are_not_noted": ("repair", "INSERT INTO events#2", "told as repaired"),
-    "objects_have_their_name_at_once": ("ingest folder", "in the middle of a write#5", "proved"),
+    "objects_have_their_name_at_once": ("ingest folder", "in the middle of a write#9", "proved"),
 }
 
 
