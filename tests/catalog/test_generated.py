@@ -9,6 +9,6 @@ from bench.catalog import Table, measure
 
 def test_every_answer_about_a_generated_catalog(address: str, tmp_path: Path) -> None:
     table = Table(timed=False)
-    measure(address, tmp_path, aips=6000, table=table)
+    measure(address, tmp_path, aips=4000, table=table)
     assert table.failed == 0
     assert table.passed > 20

@@ -17,7 +17,7 @@ from tests.hostile import judge
 from tests.hostile.case import VERDICTS, Case, case, folder
 
 FRESH = int(os.environ.get("HOSTILE_SEED", random.SystemRandom().randrange(1 << 16)))
-FIXED_DRAW, FRESH_DRAW = 150, 60
+FIXED_DRAW, FRESH_DRAW = 100, 40
 
 ALL = [(family, one) for family, found in judge.all_cases().items() for one in found]
 

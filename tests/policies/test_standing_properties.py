@@ -71,7 +71,7 @@ def counting(replica: Replica, grade: Grade) -> list[datetime]:
     ]
 
 
-many = settings(max_examples=300, deadline=None)
+many = settings(max_examples=150, deadline=None)
 
 
 @many
