@@ -93,10 +93,11 @@ def left_in_english() -> Callable[[str], list[str]]:
 
     def find(text: str) -> list[str]:
         bare = re.sub(
-            r"`[^`]*`|--?\w+|\S*[/._]\S*|<[^>]*>|bytes, provider, presence|(?<=[Cc]hính sách )default|(?:Plain Text|MD5) File",
+            r"`[^`]*`|--?\w+|\S*[/._]\S*|<[^>]*>|bytes, provider, presence|(?<=[Cc]hính sách )default|"
+            r"(?:safe|overdue|unknown|under-replicated|damaged)(?=\s+\()|(?:Plain Text|MD5) File",
             " ",
             text,
-        )  # commands, files, names
+        )  # commands, files, names, words to type
         found = [english for english, pattern in templates if pattern.search(bare)]
         return found + ENGLISH.findall(bare)
 

@@ -75,7 +75,10 @@ def folder(workspace: Workspace) -> list[str]:
 
 
 FAILED = Row(
-    kind=Kind.PACKAGE, outcome="failed", source="gói 1", reason=Finding("disk-full", Severity.ERROR, say("full"))
+    kind=Kind.PACKAGE,
+    outcome="failed",
+    source="gói 1",
+    reason=Finding("disk-full", Severity.ERROR, say("disk seven")),
 )
 
 
@@ -88,7 +91,7 @@ def test_one_digest_for_each_role(workspace: Workspace, mail: Side, hook: Side) 
     in_ledger(workspace, lambda workspace: audit(workspace, FAILED, verdict=Verdict.FAILED))
     assert len(mail.taken) == 2
     (posted,) = hook.taken
-    assert "full" in posted["message"]
+    assert "disk seven" in posted["message"]
     assert waiting(workspace) == {}
     assert folder(workspace) == ["officer-digest", "officer-digest", "sysadmin-digest"]
 
@@ -158,7 +161,7 @@ def test_a_server_that_fails_gets_it_when_it_comes_back(
     room.clock.go_on(minutes=2)
     in_ledger(workspace, lambda workspace: [])
     assert waiting(workspace) == {}
-    assert len([each for each in hook.taken if "full" in each["message"]]) >= 1
+    assert len([each for each in hook.taken if "disk seven" in each["message"]]) >= 1
 
 
 def test_what_gathered_is_one_mail(room: Room, workspace: Workspace, mail: Side) -> None:
