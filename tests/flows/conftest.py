@@ -11,6 +11,7 @@ import flows.steps
 from flows.workspace import Workspace
 from preservation.formats.identify import Identifier
 from tests.flows.houses import House, local_stores
+from tests.flows.prefect_server import prefect  # noqa: F401 - a fixture
 from tests.servers.postgres import postgres  # noqa: F401 - a fixture
 
 
