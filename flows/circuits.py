@@ -7,6 +7,8 @@ there ends the matter. What is a matter of one package, of our own disk or of a 
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flows.failures import as_finding
 from flows.told import STORE_AWAY
 from flows.workspace import Workspace
@@ -37,15 +39,26 @@ def shut(workspace: Workspace, store: str, *, to_read: bool = False) -> Finding 
     circuit = circuits.of(workspace.catalog.database, store)
     if circuit is None or circuit.next_try_at is None or (to_read and circuit.code != SILENT):
         return None
-    if circuit.is_shut(workspace.clock()):
-        return _finding(circuit)
-    return _probe(workspace, store)
+    if not circuit.is_shut(workspace.clock()):
+        return _probe(workspace, store)
+    if _settings_changed(workspace, circuit):
+        return _probe(workspace, store, whenever=True)
+    return _finding(circuit)
 
 
 def left_alone(workspace: Workspace, store: str) -> bool:
     """Whether the store is not to be tried now; asks the catalog alone."""
     circuit = circuits.of(workspace.catalog.database, store)
-    return circuit is not None and circuit.is_shut(workspace.clock())
+    return circuit is not None and circuit.is_shut(workspace.clock()) and not _settings_changed(workspace, circuit)
+
+
+def _settings_changed(workspace: Workspace, circuit: Circuit) -> bool:
+    """Whether a person wrote the settings since the store failed last: perhaps they mended what kept it away."""
+    written = []
+    for name in ("vankho.toml", "vankho.secrets.toml"):
+        with suppress(OSError):
+            written.append((workspace.folder / name).stat().st_mtime)
+    return max(written, default=0.0) > circuit.failed_at.timestamp()
 
 
 def refuse_shut(workspace: Workspace, store: str) -> None:
