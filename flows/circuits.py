@@ -58,7 +58,8 @@ def _settings_changed(workspace: Workspace, circuit: Circuit) -> bool:
     for name in ("vankho.toml", "vankho.secrets.toml"):
         with suppress(OSError):
             written.append((workspace.folder / name).stat().st_mtime)
-    return max(written, default=0.0) > circuit.failed_at.timestamp()
+    now = workspace.clock().timestamp()  # a time from the future says nothing
+    return any(circuit.failed_at.timestamp() < at <= now for at in written)
 
 
 def refuse_shut(workspace: Workspace, store: str) -> None:

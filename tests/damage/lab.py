@@ -218,7 +218,8 @@ def _damage_one(
         done.kinds[identifier, version, twin] = kind
     elif kind in BOTH:
         done.kinds[(*(other if kind == "swap AIPs" else earlier), store)] = kind
-    for key in spot.flickering:
+    left = {spot.prefix + path for path, content in spot.files().items() if content}
+    for key in spot.flickering & left:  # a further damage may have taken it away or emptied it
         first = bytearray(hand.read(key))
         first[rng.randrange(len(first))] ^= 1 << rng.randrange(8)
         done.flickering.setdefault(store, {})[key] = bytes(first)

@@ -284,7 +284,7 @@ def test_a_policy_that_is_broken_leaves_the_one_in_force_in_force(house: House) 
     (house.folder / "policies" / "default.yaml").write_text("audit: {defaults: {bytes: {interval: soon}}}\n", "utf-8")
     with after(house, 80) as workspace:
         done = read(workspace)
-        assert outcomes(done) == {"intact": 2 * AIPS}
+        assert outcomes(done) == {"intact": 2 * AIPS}, done
         assert "policy-not-in-force" in codes(workspace.notices)
     with after(house, 80) as workspace:
         assert not outcomes(read(workspace))
