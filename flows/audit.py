@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from flows import circuits
+from flows import circuits, logs
 from flows.copies import CopyInUse, audit_replica, is_there, store_failed
 from flows.due_account import OnDemand
 from flows.failures import as_finding
@@ -115,6 +115,20 @@ def prove_copy(
     """Prove one copy; the answer is recorded and told. With `away` the store is not asked again. `through` is the
     same store under a pace, `progress` a listener that measures more than this copy.
     """
+    with logs.bound(package=version.identifier, version=version.version, store=store):
+        return _proved(workspace, version, store, grade, away=away, through=through, progress=progress)
+
+
+def _proved(
+    workspace: Workspace,
+    version: AIPVersion,
+    store: str,
+    grade: Grade,
+    *,
+    away: Finding | None,
+    through: Store | None,
+    progress: Progress | None,
+) -> Audited:
     started = time.monotonic()
     if away is None and (away := circuits.shut(workspace, store, to_read=True)) is None:
         prove = partial(audit_replica, through=through, progress=progress)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from flows import circuits
+from flows import circuits, logs
 from flows.failures import as_finding
 from flows.outcomes import Verdict
 from flows.places import WORKSPACE, donors_for
@@ -90,21 +90,36 @@ def make_copies(
                 failures.append(shut)
                 workspace.run.tell(copy_not_tried(now, name, shut))
                 continue
-            claimed, started = name in held, time.monotonic()
-            try:
-                if not claimed:
-                    step(f"copy to {name}", _copy, workspace, now, name)
-                    claimed = True
-                reports.append(step(f"verify in {name}", audit_replica, workspace, now, name))
-                workspace.run.tell(copy_audited(reports[-1], policy=now.policy, seconds=time.monotonic() - started))
-                circuits.worked(workspace, name)
-            except (StorageError, OSError) as error:
-                circuits.failed(workspace, name, error)
-                failures.append(store_failed(name, error))
-                workspace.catalog.record([_not_done(now, name, failures[-1], workspace.clock(), claimed=claimed)])
-                workspace.run.tell(copy_failed(now, name, failures[-1], seconds=time.monotonic() - started))
+            answer = _copied(workspace, now, name, step, claimed=name in held)
+            if isinstance(answer, Finding):
+                failures.append(answer)
+            else:
+                reports.append(answer)
         release(workspace, now, policy)
     return Copies(tuple(reports), tuple(failures))
+
+
+def _copied(
+    workspace: Workspace, version: AIPVersion, store: str, step: Step, *, claimed: bool
+) -> ReplicaReport | Finding:
+    """Copy to one store, unless that is claimed already, and prove the copy; the finding of a store that failed."""
+    started = time.monotonic()
+    with logs.bound(store=store):
+        logs.note("proving a copy" if claimed else "copying")
+        try:
+            if not claimed:
+                step(f"copy to {store}", _copy, workspace, version, store)
+                claimed = True
+            report = step(f"verify in {store}", audit_replica, workspace, version, store)
+            workspace.run.tell(copy_audited(report, policy=version.policy, seconds=time.monotonic() - started))
+            circuits.worked(workspace, store)
+        except (StorageError, OSError) as error:
+            circuits.failed(workspace, store, error)
+            reason = store_failed(store, error)
+            workspace.catalog.record([_not_done(version, store, reason, workspace.clock(), claimed=claimed)])
+            workspace.run.tell(copy_failed(version, store, reason, seconds=time.monotonic() - started))
+            return reason
+    return report
 
 
 @contextmanager
@@ -113,7 +128,10 @@ def copies_held(workspace: Workspace, version: AIPVersion) -> Iterator[tuple[AIP
 
     A process that slept so long that another took over finds out by `lease.check()`, before it touches a store.
     """
-    with workspace.lease(f"copies {version.identifier}/v{version.version}") as lease:
+    with (
+        logs.bound(package=version.identifier, version=version.version),
+        workspace.lease(f"copies {version.identifier}/v{version.version}") as lease,
+    ):
         yield version_named(workspace, version.identifier, version.version), lease
 
 

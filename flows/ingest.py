@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from flows import fetched, second_opinions, told, work
+from flows import fetched, logs, second_opinions, told, work
 from flows.copies import make_copies
 from flows.failures import as_finding
 from flows.outcomes import Verdict
@@ -86,12 +86,14 @@ def ingest(
     rules = workspace.policy(policy)
     second_opinions.require(rules)
     submission_id, started = str(uuid.uuid4()), time.monotonic()
-    try:
-        tidy(workspace)
-        done = _judged(workspace, source, submission_id, rules, collection, step)
-    except Exception as error:  # noqa: BLE001 - whatever one package brings about, the others of a batch go on
-        done = _failed(workspace, source, submission_id, as_finding(error))
-    workspace.run.tell(_told(done, rules.name, seconds=time.monotonic() - started))
+    with logs.bound(package=source, submission=submission_id):
+        logs.note("taking in a package")
+        try:
+            tidy(workspace)
+            done = _judged(workspace, source, submission_id, rules, collection, step)
+        except Exception as error:  # noqa: BLE001 - whatever one package brings about, the others of a batch go on
+            done = _failed(workspace, source, submission_id, as_finding(error))
+        workspace.run.tell(_told(done, rules.name, seconds=time.monotonic() - started))
     return done
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from flows import circuits, reports
+from flows import circuits, logs, reports
 from flows.failures import as_finding
 from flows.in_force import keep, kept_text
 from flows.outcomes import Verdict
@@ -170,10 +170,14 @@ def _looked(workspace: Workspace) -> tuple[list[Found], dict[str, Exception]]:
 
 
 def _at_once(work: Callable[[str], Given], stores: Sequence[str]) -> list[Given]:
+    def one(store: str) -> Given:
+        with logs.bound(store=store):
+            return work(store)
+
     if len(stores) < 2:
-        return [work(store) for store in stores]
+        return [one(store) for store in stores]
     with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(stores)), thread_name_prefix="ledger") as pool:
-        return list(pool.map(work, stores))
+        return list(pool.map(one, stores))
 
 
 def _not_compared(store: str, error: Exception) -> Finding:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,8 +31,16 @@ _LIKELY = 8  # characters: USE_TOKEN=true is no secret
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|API_KEY|ACCESS_KEY|AUTH_STRING", re.IGNORECASE)
 
 
-_IDS: ContextVar[Mapping[str, object]] = ContextVar("ids")
-_open_runs: list[str] = []  # of this process; threads of libraries begin without the ids of whoever began them
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bound:
+    """One block in which lines bear these ids, and the block around it."""
+
+    ids: Mapping[str, object]
+    outer: _Bound | None
+
+
+_WHERE: ContextVar[_Bound | None] = ContextVar("where", default=None)
+_open: list[_Bound] = []  # the blocks of this process; threads begin without those of whoever began them
 
 
 class Wanted(Protocol):
@@ -68,17 +77,31 @@ def set_up(environment: Mapping[str, str], wanted: Wanted | None = None, *, base
 
 @contextmanager
 def bound(**ids: object) -> Iterator[None]:
-    """Every line logged inside names these: run, package, store."""
-    token = _IDS.set({**_IDS.get({}), **{name: value for name, value in ids.items() if value is not None}})
-    run = str(ids["run"]) if "run" in ids else None
-    if run is not None:
-        _open_runs.append(run)
+    """Every line logged inside names these besides what it named before: run, package, store."""
+    given = {name: value for name, value in ids.items() if value is not None}
+    here = _Bound({**_ids(), **given}, _WHERE.get())
+    token = _WHERE.set(here)
+    _open.append(here)
     try:
         yield
     finally:
-        _IDS.reset(token)
-        if run is not None:
-            _open_runs.remove(run)
+        _open.remove(here)
+        _WHERE.reset(token)
+
+
+def _ids() -> Mapping[str, object]:
+    """The ids of where we are. In a thread that began without any: what all that goes on in this process has in
+    common, which is everything where one package is worked on, and never another one's.
+    """
+    here = _WHERE.get()
+    if here is not None:
+        return here.ids
+    blocks = list(_open)
+    innermost = [each.ids for each in blocks if not any(other.outer is each for other in blocks)]
+    if not innermost:
+        return {}
+    first, *others = innermost
+    return {name: value for name, value in first.items() if all(name in o and o[name] == value for o in others)}
 
 
 def note(event: str, *, level: int = logging.INFO, **facts: object) -> None:
@@ -141,11 +164,8 @@ class _Lines(logging.Formatter):
 
 
 def _with_ids(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The ids of where the line was logged. In a thread that a library began, those of the run, if there is one."""
-    ids = dict(_IDS.get({}))
-    if "run" not in ids and len(_open_runs) == 1:
-        ids["run"] = _open_runs[0]
-    return {**ids, **line}
+    """The ids of where the line was logged."""
+    return {**_ids(), **line}
 
 
 def _as_documented(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from flows import told
+from flows import logs, told
 from flows.copies import store_failed
 from flows.outcomes import Verdict
 from flows.steps import Step, plain_step
@@ -49,7 +49,8 @@ def reconcile(workspace: Workspace, *, store: str | None = None, step: Step = pl
 
 def _reconcile_store(workspace: Workspace, name: str) -> ReconciledStore:
     started = time.monotonic()
-    done = _compared(workspace, name)
+    with logs.bound(store=name):
+        done = _compared(workspace, name)
     seconds, away = time.monotonic() - started, done.away is not None
     workspace.run.tell(told.store(name, done.word, done.report.findings, away=away, seconds=seconds))
     return done

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 
+from flows import logs
 from flows.begun import begun, has_begun, tell_cut_off
 from flows.copies import audit_replica, copies_held, store_failed
 from flows.outcomes import Verdict
@@ -83,8 +84,9 @@ def _repair_one(
     damaged: tuple[AIPVersion, str], workspace: Workspace, step: Step, *, spoiling: set[str]
 ) -> RepairedReplica:
     started = time.monotonic()
-    done = _tried(damaged, workspace, step, spoiling=spoiling)
-    workspace.run.tell(_told(done, seconds=time.monotonic() - started))
+    with logs.bound(package=damaged[0].identifier, version=damaged[0].version, store=damaged[1]):
+        done = _tried(damaged, workspace, step, spoiling=spoiling)
+        workspace.run.tell(_told(done, seconds=time.monotonic() - started))
     return done
 
 

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flows import logs
 from flows.outcomes import Verdict
 from flows.places import donors_for
 from flows.references import version_named
@@ -56,8 +57,15 @@ def restore(
 
     Raises UnknownReference, NoGoodCopy, RestoreFailed, StorageError.
     """
+    wanted = version_named(workspace, reference, version)
+    with logs.bound(package=wanted.identifier, version=wanted.version, store=store):
+        return _restored(workspace, wanted, Path(to), store, step)
+
+
+def _restored(
+    workspace: Workspace, wanted: AIPVersion, destination: Path, store: str | None, step: Step
+) -> RestoredVersion:
     started = time.monotonic()
-    wanted, destination = version_named(workspace, reference, version), Path(to)
     note = untold(destination)
     restored = _found_whole(workspace, wanted, destination) if note is not None else None
     if restored is None or note is None:

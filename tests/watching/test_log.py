@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from flows import logs
+from flows.ingest import ingest_batch
 from flows.ledger import in_ledger
 from flows.rows import Kind, Row
-from flows.workspace import Workspace
+from flows.workspace import Workspace, open_workspace
 from preservation.errors import PolicyError, UsageError
+from tests.flows.houses import package
 from tests.watching.rooms import Ended, Room
 from wording import secrets
 from wording.secrets import keep_secret
@@ -78,6 +80,63 @@ def test_for_a_person(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert "two\\nlines" in said
     assert "run began" not in said
     assert SECRET not in said
+
+
+def test_packages_side_by_side_and_their_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What libraries log in worker processes, and what their threads do, names package and store too."""
+    monkeypatch.setenv("VANKHO_WORK__PROCESSES", "2")
+    room = Room(tmp_path / "w").settle('[log]\nfile = "vankho.log"\n')
+    sources = [str(package(tmp_path / name, {"a": name.encode()}, identifier=f"VN-{name}")) for name in ("1", "2")]
+    with open_workspace(room.folder) as workspace:
+        done = in_ledger(workspace, ingest_batch, sources=sources)
+        run = workspace.reported[0]["run"]
+    lines = [json.loads(line) for line in (room.folder / "vankho.log").read_text("utf-8").splitlines()]
+    lines = [line for line in lines if not line["logger"].startswith("alembic.")]  # before any run
+    assert {line["run"] for line in lines} == {run}
+    assert len({line["process"] for line in lines}) == 3
+    begun = [line for line in lines if line["message"] == "taking in a package"]
+    assert sorted(line["package"] for line in begun) == sources
+    assert len({line["submission"] for line in begun}) == 2
+    copied = {(line["package"], line["version"], line["store"]) for line in lines if line["message"] == "copying"}
+    assert copied == {(each.identifier, 1, store) for each in done for store in "abc"}
+
+
+def test_threads_are_bound_as_those_who_began_them() -> None:
+    seen: dict[str, object] = {}
+
+    def look(name: str) -> None:
+        seen[name] = dict(logs._ids())
+        with logs.bound(package="theirs"):
+            seen[name + ", bound"] = dict(logs._ids())
+
+    def beside(name: str) -> None:
+        thread = threading.Thread(target=look, args=(name,))
+        thread.start()
+        thread.join()
+
+    def other() -> None:
+        with logs.bound(run="r", store="b"):
+            entered.set()
+            leave.wait(10)
+
+    entered, leave = threading.Event(), threading.Event()
+    with logs.bound(run="r"), logs.bound(package="p", store="a"):
+        beside("alone")
+        thread = threading.Thread(target=other)
+        thread.start()
+        entered.wait(10)
+        beside("two stores at once")
+        leave.set()
+        thread.join()
+    beside("after it")
+    assert seen == {
+        "alone": {"run": "r", "package": "p", "store": "a"},
+        "alone, bound": {"run": "r", "package": "theirs", "store": "a"},
+        "two stores at once": {"run": "r", "package": "p"},
+        "two stores at once, bound": {"run": "r", "package": "theirs"},
+        "after it": {},
+        "after it, bound": {"package": "theirs"},
+    }
 
 
 def test_settings_that_are_wrong(tmp_path: Path) -> None:
