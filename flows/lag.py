@@ -21,6 +21,7 @@ from preservation.catalog import circuits, runs
 from preservation.catalog.circuits import Circuit
 from preservation.errors import PreservationError
 from wording import Message, say
+from wording.translate import translate
 
 RUNS = 40  # of the last ones, that are asked how fast it went
 RECENT = timedelta(days=14)
@@ -58,12 +59,12 @@ class StoreLag:
     next_try_at: datetime | None
     upload_limit: int | None
 
-    def as_json(self) -> dict[str, Any]:
-        """The documented shape; `reason` is a sentence in English."""
+    def as_json(self, language: str) -> dict[str, Any]:
+        """The documented shape; `reason` is a sentence in the language."""
         values = {
             key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()
         }
-        return {**values, "reason": None if self.reason is None else str(self.reason)}
+        return {**values, "reason": None if self.reason is None else translate(self.reason, language)}
 
 
 def lag(workspace: Workspace) -> tuple[StoreLag, ...]:

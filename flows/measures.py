@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from flows import watch_state
 from flows.in_force import policy_in_force
 from flows.lag import StoreLag, lag
 from flows.standing import Overview, overview
@@ -34,7 +35,8 @@ DAYS = timedelta(days=2)  # of audits that are looked back to: the day of a sche
 @dataclass(frozen=True, slots=True)
 class Measures:
     """What there is to know. `away` are open incidents of stores that could not be used, by store; `missed` is by
-    policy when an audit should have begun that did not; `lags` how far each store is behind.
+    policy when an audit should have begun that did not; `lags` how far each store is behind; `deliveries` how many
+    packages wait in each watched place.
     """
 
     at: datetime
@@ -50,6 +52,7 @@ class Measures:
     lags: tuple[StoreLag, ...]
     audits: tuple[AuditDay, ...]
     in_work: int
+    deliveries: Mapping[str, int]
     bags: int
     disk_free: int
     disk_size: int
@@ -86,6 +89,7 @@ def measure(workspace: Workspace) -> Measures:
         lags=lag(workspace),
         audits=_last_days(audit_days.days(database, since=(now - DAYS).date())),
         in_work=leases.how_many(database, INGEST, now=now),
+        deliveries=watch_state.waiting(workspace.folder),
         bags=_bags(workspace.bags),
         disk_free=free.free,
         disk_size=free.total,

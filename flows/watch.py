@@ -9,27 +9,24 @@ moved, renamed or changed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol
 
-from flows import fetched, outcome_files, watch_state
+from flows import outcome_files, watch_answers, watch_state
 from flows.drop_folder import Look, Why, key_of
 from flows.failures import as_finding
 from flows.ingest import Ingested, ingest, ingest_batch
-from flows.outcome_files import Told
-from flows.report_text import HERE
 from flows.run import carry_out
 from flows.watch_state import Waits
+from flows.watched import Watched
 from flows.workspace import Workspace
 from preservation.catalog import deliveries
 from preservation.catalog.deliveries import FAILED, Delivery
 from preservation.catalog.errors import LeaseHeld
 from preservation.errors import PackageError, PreservationError
-from preservation.findings import Finding, Severity
+from preservation.findings import Severity
 from storage_adapters.errors import StorageError
 from wording import Message, say
 
@@ -37,47 +34,6 @@ BATCH = 32  # packages taken together: each is a lease, and a batch ends before 
 SHORTEST, SOON, LONGEST = 0.2, 1.0, 15.0  # seconds between two looks
 # What keeps a package out although it may be whole: the disk, the rights, a copy that goes on.
 _AGAIN = frozenset({"changed-while-read", "file-unreadable", "source-unreadable", "source-not-found"})
-
-
-class Place(Protocol):
-    """Where packages are put down: a folder, or a prefix in a bucket."""
-
-    @property
-    def key(self) -> str:
-        """The place, as it stands in the catalog."""
-
-    def source(self, name: str) -> str:
-        """What ingest is given."""
-
-    def looks(self) -> Iterator[Look]:
-        """Every package that may have changed since it was settled. Raises OSError, StorageError."""
-
-    def look_at(self, name: str) -> Look | None:
-        """One package as it is now, None when it is gone."""
-
-    def settled(self, name: str, fingerprint: str) -> None:
-        """Nothing is to be done for the package in this state."""
-
-    def fetch(self, workspace: Workspace, name: str) -> None:
-        """Have the package where ingest can read it. Raises PreservationError, StorageError, OSError."""
-
-    def let_go(self, workspace: Workspace, name: str) -> None:
-        """Remove what `fetch` made."""
-
-    def answer(self, name: str, what: Told) -> str:
-        """Write the outcome beside the package; where that is. Raises OSError, StorageError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """One watched place: what is asked of it, and where outcomes go that cannot stand beside the packages."""
-
-    place: Place
-    settle: float  # seconds
-    outcomes: Path
-    policy: str | None = None
-    collection: str | None = None
-    apart: bool = False  # write outcomes there always
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,10 +232,10 @@ def _conclude(it: _Watch, watched: Watched, look: Look, done: Ingested, *, numbe
         done = replace(done, outcome="failed")
     again = deliveries.next_try(attempt, now) if done.outcome == "failed" else None
     policy = watched.policy or workspace.settings.policy
-    shown = replace(done, findings=_for_producers(workspace, place.source(look.name), look.name, done))
+    shown = replace(done, findings=watch_answers.for_producers(workspace, place.source(look.name), look.name, done))
     what = outcome_files.told(shown, look.name, at=now, policy=policy, again=again)
     gone = any(each.code == "source-not-found" for each in done.findings)
-    where = None if gone else _answered(it, watched, look.name, what)
+    where = None if gone else watch_answers.answer(watched, look.name, what, tell=it.tell)
     reason = next((each.message for each in done.findings if each.severity is Severity.ERROR), None)
     run = workspace.reported[-1].get("run") if workspace.reported else None
     deliveries.end(
@@ -301,64 +257,4 @@ def _conclude(it: _Watch, watched: Watched, look: Look, done: Ingested, *, numbe
         place.settled(look.name, look.fingerprint)
     it.still[place.key].pop(key, None)
     it.taken.append(done)
-    it.tell(_line(key, done, again))
-
-
-def _for_producers(workspace: Workspace, source: str, name: str, done: Ingested) -> tuple[Finding, ...]:
-    """What a producer has to know: nothing of our stores, and no path of this machine."""
-    theirs = [
-        each
-        for each in done.findings
-        if each.path not in workspace.settings.stores and not each.code.startswith("store-")
-    ]
-    local = {source, str(fetched.where(workspace.folder, source)[0])}
-    return tuple(replace(each, path=name) if each.path in local else each for each in theirs)
-
-
-_OUTCOMES = {
-    "accepted": say("accepted"),
-    "already-here": say("already here"),
-    "rejected": say("rejected"),
-    "failed": say("failed"),
-}
-
-
-def _line(name: str, done: Ingested, again: datetime | None) -> Message:
-    word = _OUTCOMES[done.outcome]
-    if again is not None:
-        reason = done.findings[0].message if done.findings else say("unknown")
-        at = again.astimezone(HERE).strftime("%d/%m/%Y %H:%M")
-        return say("{name}: failed; tried again at {at}. {reason}", name=name, at=at, reason=reason)
-    if done.identifier is not None:
-        return say("{name}: {outcome}, AIP {identifier}", name=name, outcome=word, identifier=done.identifier)
-    reason = done.findings[0].message if done.findings else say("unknown")
-    return say("{name}: {outcome}. {reason}", name=name, outcome=word, reason=reason)
-
-
-def _answered(it: _Watch, watched: Watched, name: str, what: Told) -> str | None:
-    """Where the outcome was written: beside the package, else in the folder for outcomes; None when nowhere."""
-    if not watched.apart:
-        try:
-            return key_of(watched.place.answer(name, what))
-        except (OSError, StorageError) as error:
-            reason = as_finding(error).message
-            it.tell(
-                say(
-                    "The outcome of {name} cannot be written beside it and goes into {folder}: {reason}",
-                    name=key_of(name),
-                    folder=watched.outcomes,
-                    reason=reason,
-                )
-            )
-    try:
-        watched.outcomes.mkdir(parents=True, exist_ok=True)
-        return key_of(str(outcome_files.write(watched.outcomes, name, what)))
-    except OSError as error:
-        reason = as_finding(error).message
-        it.tell(say("The outcome of {name} could not be written: {reason}", name=key_of(name), reason=reason))
-        return None
-
-
-def waiting(workspace: Workspace) -> dict[str, int]:
-    """How many packages wait in each watched place, by what a living watcher saw last; {} when none lives."""
-    return {place: count for place, (count, _) in watch_state.read(workspace.folder).items()}
+    it.tell(watch_answers.line(key, done, again))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.drop_folder import DropFolder, Markers
 from flows.settings import LocalStoreSettings, WatchSettings
-from flows.watch import Place, Watched
+from flows.watched import Place, Watched
 from flows.workspace import Workspace
 from preservation.errors import UsageError
 from wording import say

@@ -40,7 +40,7 @@ def write(workspace: Workspace, place: str, waits: Sequence[Waits]) -> None:
         {
             "place": place,
             "process": this_process(),
-            "count": sum(each.why is not Why.NO_PACKAGE for each in waits),
+            "count": sum(each.why not in (Why.NO_PACKAGE, Why.AWAY) for each in waits),
             "waits": [[each.name, each.why.value, each.since.isoformat(), each.detail] for each in waits[:MOST]],
         }
     )
@@ -72,6 +72,17 @@ def read(folder: Path) -> dict[str, tuple[int, list[Waits]]]:
                 ]
                 found[str(kept["place"])] = int(kept["count"]), waits
     return found
+
+
+def waiting(folder: Path) -> dict[str, int]:
+    """How many packages wait in each watched place, as a living watcher saw it last; none of a place that nobody
+    watches, or that could not be looked into: how many wait there is not known.
+    """
+    return {
+        place: count
+        for place, (count, waits) in read(folder).items()
+        if not any(each.why is Why.AWAY for each in waits)
+    }
 
 
 def _file(workspace: Workspace, place: str) -> Path:

@@ -111,7 +111,7 @@ def _what_would_be_copied(session: Session, references: list[str], store: str | 
     with session.open() as workspace:
         seen = plan_replicate(workspace, store=store)
     data = {
-        "stores": [each.as_json() for each in seen.stores],
+        "stores": [each.as_json(session.language) for each in seen.stores],
         "first": [
             {
                 "identifier": each.identifier,

@@ -105,7 +105,7 @@ def stores(
     return [
         {
             **store.as_json(),
-            "lag": behind[store.name].as_json(),
+            "lag": behind[store.name].as_json(language),
             "findings": shapes.findings_json(
                 [each for each in found if store.name in (each.path or "").split(", ")], language
             ),

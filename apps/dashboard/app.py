@@ -165,9 +165,9 @@ def _of_standing(app: FastAPI, looking: Looking, kept: Kept, measured: Any) -> N
 
 def _of_runs(app: FastAPI, looking: Looking, measured: Any) -> None:  # noqa: ANN401
     @app.get("/api/lag")
-    def lags() -> Document:
-        """What stores lack, and how far behind they are: `vankho replicate --lag --json`."""
-        return Document([each.as_json() for each in measured().lags])
+    def lags(language: Language) -> Document:
+        """How far behind each store is: its `lag` in `vankho store list --json`."""
+        return Document([each.as_json(language) for each in measured().lags])
 
     @app.get("/api/runs")
     def last_runs(limit: Limit = 20) -> Document:

@@ -1,8 +1,8 @@
 """The metrics for Prometheus: each with its name, its labels, what it tells and where it comes from.
 
 Promises: all from one moment's measures; every label takes its values from a list that does not grow with the
-collection (stores, grades, words, flows, channels, policies); what is not known has no sample, never a 0. When the
-catalog does not answer, `vankho_catalog_answers` is 0 and nothing else is told of it.
+collection (stores, grades, words, flows, channels, policies, watched places); what is not known has no sample, never
+a 0. When the catalog does not answer, `vankho_catalog_answers` is 0 and nothing else is told of it.
 """
 
 from __future__ import annotations
@@ -223,6 +223,12 @@ METRICS: tuple[Metric, ...] = (
         ("channel",),
         "Of those, tried in vain.",
         lambda m: (((channel,), failing) for channel, _, failing in m.notices),
+    ),
+    Metric(
+        "vankho_deliveries_waiting",
+        ("place",),
+        "Packages that wait in a watched place.",
+        lambda m: (((place,), count) for place, count in m.deliveries.items()),
     ),
     Metric("vankho_packages_in_work", (), "Packages being taken in now.", samples.one(lambda m: m.in_work)),
     Metric(

@@ -85,6 +85,8 @@ def test_the_metrics_are_as_prometheus_would_have_them(full: Room) -> None:
     assert 'vankho_store_stuck{reason="unreachable",store="c"} 1.0' in page
     assert 'vankho_audit_held_back_copies{evidence="bytes",policy="default",reason="budget",store="a"} 2.0' in page
     assert 'vankho_notices_failing{channel="mail"} 1.0' in page
+    assert 'vankho_deliveries_waiting{place="/srv/giao nộp"} 1.0' in page
+    assert "/not/mounted" not in page, "how many wait in a place that is away is not known"
 
 
 def test_rules_and_dashboard_name_only_what_is_there() -> None:

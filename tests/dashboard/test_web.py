@@ -80,6 +80,19 @@ def test_the_documents_are_those_of_the_command(full: Room, here: Callable[..., 
             assert seen, path
 
 
+def test_a_lag_says_why_in_the_readers_language(full: Room) -> None:
+    """As the list of stores does."""
+    web = Web(full.folder)
+    for language in ("vi", "en"):
+        asked = {"Accept-Language": language}
+        lags = web.json("/api/lag", headers=asked)
+        assert [each["reason"] for each in lags] == [
+            each["lag"]["reason"] for each in web.json("/api/stores", headers=asked)
+        ]
+        told = next(each["reason"] for each in lags if each["reason"])
+        assert ("ư" in told.lower()) == (language == "vi"), told
+
+
 def test_pages_go_on_where_the_last_one_ended(room: Room, web: Web) -> None:
     with room.open() as workspace:
         names = {safe(workspace) for _ in range(4)}

@@ -12,9 +12,12 @@ import httpx
 
 from apps.dashboard.app import build
 from apps.dashboard.guard import Guard
+from flows import watch_state
+from flows.drop_folder import Why
 from flows.ledger import in_ledger
 from flows.looking import Looking
 from flows.rows import Kind, Row
+from flows.watch_state import Waits
 from flows.workspace import Workspace
 from preservation.catalog import audit_days, circuits, outbox, runs
 from preservation.catalog.audit_days import AuditDay
@@ -24,6 +27,7 @@ from preservation.findings import Finding, Severity
 from tests.watching.rooms import Clock, Ended, Room, kept, prove
 from wording import say
 
+DROP = "/srv/giao nộp"
 TOKEN = "một-bí-mật-dài-hơn-16"
 
 
@@ -67,6 +71,9 @@ def full_room(folder: Path) -> Room:
         audit_days.conclude(database, AuditDay(**{**_fields(day), "waiting": 2, "held": "budget"}))
         workspace.bags.mkdir(exist_ok=True)
         (workspace.bags / "one").mkdir()
+        changing = Waits("scan-7", Why.CHANGING, now)
+        watch_state.write(workspace, DROP, [changing, Waits("notes.txt", Why.NO_PACKAGE, now)])
+        watch_state.write(workspace, "/not/mounted", [Waits("", Why.AWAY, now)])
     return room
 
 

@@ -25,7 +25,7 @@ from flows.drop_folder import DropFolder, Markers, Why
 from flows.ingest import Ingested
 from flows.outcome_files import is_ours
 from flows.settings import WatchSettings
-from flows.watch import waiting, watch
+from flows.watch import watch
 from flows.workspace import Workspace
 from preservation.catalog import deliveries
 from preservation.errors import PolicyError, UsageError
@@ -293,14 +293,13 @@ def test_ended_by_sigterm_it_leaves_nothing(house: House, drop: Path) -> None:
     command = [str(PROGRAM), "-w", str(house.folder), "watch", str(drop), "--settle", "600s"]
     running = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
-    with house.open() as workspace:
-        while waiting(workspace) != {str(drop): 1}:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        running.send_signal(signal.SIGTERM)
-        out, _ = running.communicate(timeout=20)
-        assert (running.returncode, "Ended as asked." in out) == (0, True)
-        assert waiting(workspace) == {}
+    while watch_state.waiting(house.folder) != {str(drop): 1}:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    running.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=20)
+    assert (running.returncode, "Ended as asked." in out) == (0, True)
+    assert watch_state.waiting(house.folder) == {}
     assert list((house.folder / watch_state.FOLDER).iterdir()) == []
 
 
