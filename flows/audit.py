@@ -8,11 +8,12 @@ Memory is a few lines for each copy, however much of them is damaged.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from flows import circuits, logs
+from flows.by_store import Heed, Part, Together, by_store
 from flows.copies import CopyInUse, audit_replica, is_there, store_failed
 from flows.due_account import OnDemand
 from flows.failures import as_finding
@@ -30,6 +31,7 @@ from storage_adapters.errors import StorageError
 from storage_adapters.store import Store
 from wording import say
 
+SEVERAL = "audit several"  # the step of which stores are read side by side
 FINDINGS_TOLD = 10_000  # of one store in one run; after that ...
 FINDINGS_LEAST = 5  # ... so many of each copy, and how many more there are
 
@@ -72,33 +74,52 @@ def audit(
     evidence: str = Grade.BYTES,
     step: Step = plain_step,
 ) -> list[Audited]:
-    """Audit the claimed copies of the AIPs named (of all, when none is), in one store or in all; one step a store."""
+    """Audit the claimed copies of the AIPs named (of all, when none is), in one store or in all; one step a store,
+    the stores side by side.
+    """
     if store is not None:
         workspace.require_store(store)
-    by_store: dict[str, list[AIPVersion]] = {}
+    held_in: dict[str, list[AIPVersion]] = {}
     for version in versions_named(workspace, references):
         for replica in workspace.catalog.replicas(version.identifier, version.version):
             if store in (None, replica.store):
-                by_store.setdefault(replica.store, []).append(version)
-    done: list[Audited] = []
-    for name, held in sorted(by_store.items()):
-        done.extend(step(f"audit {name}", _audit_store, workspace, name, held, Grade(evidence)))
-    return done
+                held_in.setdefault(replica.store, []).append(version)
+    parts = _parts(workspace, held_in)
+
+    def one(name: str, heed: Heed) -> list[Audited]:
+        held = held_in[name]
+        return step(f"audit {name}", _audit_store, workspace, name, held, Grade(evidence), parts[name], heed)
+
+    return [each for answers in by_store(one, sorted(held_in)) for each in answers]
 
 
-def _audit_store(workspace: Workspace, store: str, versions: Sequence[AIPVersion], grade: Grade) -> list[Audited]:
+def _parts(workspace: Workspace, held: Mapping[str, Sequence[AIPVersion]]) -> dict[str, Part]:
+    """One bar over all the copies."""
+    sizes = {store: sum(version.object_bytes for version in versions) for store, versions in held.items()}
+    whole = Together(
+        workspace.progress, f"audit > {next(iter(held))}" if len(held) == 1 else SEVERAL, sum(sizes.values())
+    )
+    return {store: Part(whole, size) for store, size in sizes.items()}
+
+
+def _audit_store(
+    workspace: Workspace, store: str, versions: Sequence[AIPVersion], grade: Grade, part: Part, heed: Heed
+) -> list[Audited]:
     done: list[Audited] = []
     away: Finding | None = None
     room = FINDINGS_TOLD
-    with OnDemand(workspace) as counted:
+    with OnDemand(workspace, heed=heed) as counted:
         for version in versions:
+            heed()
             started = time.monotonic()
-            answer = prove_copy(workspace, version, store, grade, away=away)
+            through = counted.through(store) if away is None else None
+            answer = prove_copy(workspace, version, store, grade, away=away, through=through, progress=part)
             away = answer.away
             done.append(replace(answer, report=shortened(answer.report, max(room, FINDINGS_LEAST))))
             if not answer.unread:
                 counted.add(version, answer.report, seconds=time.monotonic() - started)
                 room -= len(answer.report.findings)
+    part.over()
     return done
 
 

@@ -10,7 +10,8 @@ import time
 from dataclasses import replace
 from datetime import datetime
 
-from flows.due_plan import Taking
+from flows.by_store import Heed
+from flows.due_takings import Taking
 from flows.in_force import policy_in_force
 from flows.workspace import Workspace
 from flows.yielding import ingest_runs
@@ -32,9 +33,14 @@ NOTED_EVERY = 2.0  # seconds; so much reading may be missing in the account afte
 class Account:
     """What one policy's share has really used in this run, written down every few seconds."""
 
-    def __init__(self, workspace: Workspace, store: str, grade: Grade, taking: Taking) -> None:
-        throttle = taking.plan.throttle
-        self.pace = Pace(throttle.bytes_per_second, throttle.requests_per_second, yields=ingest_runs(workspace))
+    def __init__(self, workspace: Workspace, store: str, grade: Grade, taking: Taking, *, heed: Heed) -> None:
+        throttle, ingests = taking.plan.throttle, ingest_runs(workspace)
+
+        def yields() -> bool:
+            heed()
+            return ingests()
+
+        self.pace = Pace(throttle.bytes_per_second, throttle.requests_per_second, yields=yields)
         self.objects = 0
         self.money = 0.0
         self._workspace, self._store, self._grade, self._taking = workspace, store, grade, taking
@@ -45,10 +51,7 @@ class Account:
 
     def through(self) -> Store | None:
         """The store under this policy's pace; None when it cannot be opened, which whoever reads finds out again."""
-        try:
-            return paced(self._workspace.store(self._store), self.pace)
-        except StorageError:
-            return None
+        return _through(self._workspace, self._store, self.pace)
 
     def turn(self, now: datetime) -> None:
         """At midnight of the schedule, the next day's budget begins."""
@@ -110,8 +113,12 @@ class OnDemand:
     of them. Written down every few seconds, and at the end of the block.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, workspace: Workspace, *, heed: Heed) -> None:
+        def yields() -> bool:
+            heed()
+            return False
+
+        self._workspace, self._pace = workspace, Pace(yields=yields)
         self._open: dict[str, AuditDay] = {}
         self._noted = time.monotonic()
 
@@ -120,6 +127,10 @@ class OnDemand:
 
     def __exit__(self, *_: object) -> None:
         self._note()
+
+    def through(self, store: str) -> Store | None:
+        """The store, left in the middle of an object when all is to end; None when it cannot be opened."""
+        return _through(self._workspace, store, self._pace)
 
     def add(self, version: AIPVersion, report: ReplicaReport, *, seconds: float) -> None:
         """One copy was read."""
@@ -149,3 +160,10 @@ class OnDemand:
         for each in self._open.values():
             audit_days.add(self._workspace.catalog.database, each)
         self._open, self._noted = {}, time.monotonic()
+
+
+def _through(workspace: Workspace, store: str, pace: Pace) -> Store | None:
+    try:
+        return paced(workspace.store(store), pace)
+    except StorageError:
+        return None

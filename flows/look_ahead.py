@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from flows.due_plan import WEAKEST_FIRST, prices_of
+from flows.due_takings import WEAKEST_FIRST, prices_of
 from flows.in_force import policy_in_force
 from flows.standing import settle
 from flows.workspace import Workspace

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,9 +31,11 @@ from prefect.states import Completed, Failed
 from flows import artifacts
 from flows.audit import audit
 from flows.dead_runs import close_dead_runs, name_after_us, named_after_us
-from flows.due import NOTHING_DUE, audit_due
+from flows.due import audit_due
+from flows.due_reading import NOTHING_DUE
 from flows.ingest import ingest, ingest_batch
 from flows.ledger import in_ledger
+from flows.looking_on import Ended, LookedOn
 from flows.outcomes import Ending, Verdict, worst_of
 from flows.reconcile import reconcile
 from flows.repair import repair
@@ -45,6 +47,7 @@ from flows.steps import RETRY_DELAYS
 from flows.watchdog import watch
 from flows.workspace import Workspace, open_workspace
 from preservation.findings import Finding, Severity
+from preservation.progress import Silent
 from storage_adapters.errors import StorageUnavailable
 from wording import say
 
@@ -62,8 +65,9 @@ class _Caller:
     """
 
     workspace: Workspace
+    looked_on: LookedOn | None = None  # the work goes on in another thread already
     answers: list[Any] = field(default_factory=list)
-    raised: Exception | None = None
+    raised: BaseException | None = None
 
 
 _CALLER: ContextVar[_Caller | None] = ContextVar("caller", default=None)
@@ -74,28 +78,42 @@ def run(workspace: Workspace, name: str, parameters: dict[str, Any]) -> Any:  # 
 
     Raises what the body raised. What the body did stands, even when the server went away before its end.
     """
-    logging.raiseExceptions = False  # a line of log that cannot be sent is no reason to write on the screen
     caller = _Caller(workspace)
-    _close_dead_runs(workspace)
+    _seen(caller, name, parameters)
+    if caller.raised is not None:
+        raise caller.raised
+    return caller.answers[0]
+
+
+def look_on(run: LookedOn) -> None:
+    """Tell the server of a run whose work goes on elsewhere. Prefect's errors pass."""
+    caller = _Caller(run.workspace, run)
+    with suppress(KeyboardInterrupt):  # it ended the work, and the run with it
+        _seen(caller, run.name, run.parameters)
+
+
+def _seen(caller: _Caller, name: str, parameters: dict[str, Any]) -> None:
+    """The flow, run in this thread. Raises when Prefect ended it before anything was done."""
+    logging.raiseExceptions = False  # a line of log that cannot be sent is no reason to write on the screen
     token = _CALLER.set(caller)
     state = None
     try:
-        # On the runner's loop, and not by `asyncio.run`, which keeps Ctrl-C back until the whole flow is over.
-        with named_after_us(workspace_tag(workspace)), asyncio.Runner() as runner:
-            begin: Callable[..., Any] = FLOWS[name]
-            flow_run = begin(workspace=str(workspace.folder), **parameters, return_state=True)
-            state = runner.get_loop().run_until_complete(_concluding(flow_run, caller))
+        # One client for everything: Prefect would make a new one, TLS and all, for each call, at 40 ms.
+        with SyncClientContext.get_or_create(), named_after_us(workspace_tag(caller.workspace)):
+            _close_dead_runs(caller.workspace)
+            # On the runner's loop, and not by `asyncio.run`, which keeps Ctrl-C back until the whole flow is over.
+            with asyncio.Runner() as runner:
+                begin: Callable[..., Any] = FLOWS[name]
+                flow_run = begin(workspace=str(caller.workspace.folder), **parameters, return_state=True)
+                state = runner.get_loop().run_until_complete(_concluding(flow_run, caller))
     except Exception:
         if not caller.answers and caller.raised is None:
             raise
     finally:
         _CALLER.reset(token)
         _send_off()
-    if caller.raised is not None:
-        raise caller.raised
-    if not caller.answers:
+    if not caller.answers and caller.raised is None:
         raise RuntimeError(f"Prefect ended the run without running it: {state!r}")
-    return caller.answers[0]
 
 
 def _close_dead_runs(workspace: Workspace) -> None:
@@ -145,17 +163,21 @@ def _send_off() -> None:
 
 def task_step(name: str, work: Callable[P, Answer], /, *args: P.args, **kwargs: P.kwargs) -> Answer:
     """One step as a Prefect task; only StorageUnavailable is tried again."""
+    # The arguments are bound first: Prefect would otherwise look through them for results of other tasks.
+    return _task(name, partial(work, *args, **kwargs), tries=RETRY_DELAYS)
+
+
+def _task(name: str, work: Callable[[], Answer], *, tries: tuple[float, ...] = ()) -> Answer:
     as_task = task(
         name=name,
         task_run_name=name,
         cache_policy=NO_CACHE,
         persist_result=False,
-        retries=len(RETRY_DELAYS),
-        retry_delay_seconds=list(RETRY_DELAYS),
+        retries=len(tries),
+        retry_delay_seconds=list(tries),
         retry_condition_fn=_store_was_away,
     )
-    # The arguments are bound first: Prefect would otherwise look through them for results of other tasks.
-    return as_task(partial(work, *args, **kwargs))()
+    return as_task(work)()
 
 
 def _store_was_away(_task: object, _run: object, state: State[Any]) -> bool:
@@ -175,7 +197,7 @@ def _workspace(folder: str) -> Iterator[Workspace]:
     if caller is not None:
         try:
             yield caller.workspace
-        except Exception as error:
+        except BaseException as error:
             caller.raised = error
             raise
     else:
@@ -187,10 +209,33 @@ def _workspace(folder: str) -> Iterator[Workspace]:
 
 def _carried(workspace: Workspace, body: Callable[..., Any], *args: Any, **parameters: Any) -> State[Any]:  # noqa: ANN401
     """Run the body between guard and push of the ledger, its steps as tasks."""
+    caller = _CALLER.get()
+    if caller is not None and caller.looked_on is not None:
+        return _looked_on(caller.looked_on)
     earlier = len(workspace.notices)
     with _on_page(workspace):
         answer = in_ledger(workspace, body, *args, **parameters, step=task_step)
     return _concluded(answer, workspace.notices[earlier:])
+
+
+def _looked_on(run: LookedOn) -> State[Any]:
+    """Every step as a task that lasts as long as it does; what the work raised ends this run as well."""
+    workspace, page = run.workspace, artifacts.OnPage(UUID(str(flow_run.id)), Silent())
+    notices, reports = run.earlier
+    try:
+        with run.on_page(page):
+            for step in run.steps():
+                if isinstance(step, Ended):
+                    break
+                name, over = step
+                with suppress(Exception):  # its task shows it; how all ended comes last
+                    _task(name, over.result)
+    finally:
+        page.end()
+        artifacts.leave(workspace, UUID(str(flow_run.id)), workspace.reported[reports:])
+    if step.raised is not None:
+        raise step.raised
+    return _concluded(step.answer, workspace.notices[notices:])
 
 
 @contextmanager
@@ -330,3 +375,6 @@ FLOWS: dict[str, Flow[..., Coroutine[Any, Any, State[Any]]]] = {
     "watchdog": watchdog_flow,
     "restore": restore_flow,
 }
+
+for each in FLOWS.values():  # parameters are JSON already; to find that out Prefect would import FastAPI, for 0.2 s
+    each.serialize_parameters = dict  # type: ignore[method-assign, assignment]

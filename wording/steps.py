@@ -17,6 +17,7 @@ STEPS = {
     "copy": say("copying to"),
     "verify": say("verifying in"),
     "audit": say("auditing in"),
+    "audit several": say("auditing several stores"),
     "restore": say("restoring"),
     "judge": say("judging by the policies"),
 }

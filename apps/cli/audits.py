@@ -25,8 +25,8 @@ from wording.translate import translate
 
 if TYPE_CHECKING:
     from flows.audit import Audited
-    from flows.due import DueAudited
     from flows.due_plan import Planned
+    from flows.due_reading import DueAudited
     from flows.workspace import Workspace
     from preservation.replicas.verify import ReplicaReport
 

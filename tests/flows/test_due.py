@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from flows.audit import audit
-from flows.due import DueAudited, audit_due, plan_due
+from flows.due import audit_due, plan_due
+from flows.due_reading import DueAudited
 from flows.ingest import ingest
 from flows.late import failed_since, late_because
 from flows.ledger import in_ledger
@@ -218,7 +219,7 @@ def test_a_store_that_is_away_is_asked_once_and_its_copies_stay_due(house: House
 def test_an_interrupted_run_keeps_what_was_read_and_the_next_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import flows.due as due
+    import flows.due_reading as due
 
     whole, calls = due.prove_copy, []
 
