@@ -110,6 +110,34 @@ def test_kubernetes_runs_nobody_as_root_and_every_command_exists() -> None:
             assert {mount["name"] for mount in container["volumeMounts"]} <= {v["name"] for v in pod["volumes"]}
 
 
+def test_kubernetes_runs_what_compose_runs_and_its_ports_meet() -> None:
+    """Services lead to pods that listen there, probes ask ports that are open, and no other port is let in."""
+    found = dict(pods())
+    assert set(found) == set(COMPOSE["services"]) - {"postgres"}
+    open_ports = {
+        name: {port["name"]: port["containerPort"] for each in pod["containers"] for port in each.get("ports", ())}
+        for name, pod in found.items()
+    }
+    for each in KUBERNETES:
+        if each["kind"] == "Service":
+            behind = open_ports[each["spec"]["selector"]["app"]]
+            assert {port["targetPort"]: port["port"] for port in each["spec"]["ports"]} == behind
+        if each["kind"] == "Deployment":
+            labels = each["spec"]["template"]["metadata"]["labels"]
+            assert each["spec"]["selector"]["matchLabels"] == {"app": labels["app"]}
+            assert labels == {"app": each["metadata"]["name"], "of": "vankho"}
+    for name, pod in found.items():
+        for container in pod["containers"]:
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                assert container.get(probe, {}).get("httpGet", {"port": ""})["port"] in {"", *open_ports[name]}
+            assert "/readyz" not in str(container), "a store that is away would hide the metrics that say so"
+            words = [str(word) for word in (*container.get("command", ()), *container.get("args", ()))]
+            assert all(str(port) in words for port in open_ports[name].values()), name
+    walls = next(each["spec"] for each in KUBERNETES if each["kind"] == "NetworkPolicy")
+    let_in = {port["port"] for rule in walls["ingress"] for port in rule["ports"]}
+    assert let_in == {port for ports in open_ports.values() for port in ports.values()}
+
+
 def test_compose_runs_nobody_as_root_and_every_command_exists() -> None:
     for name, service in COMPOSE["services"].items():
         assert service["cap_drop"] == ["ALL"], name
