@@ -6,6 +6,7 @@ what people audit on demand is counted too.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -38,6 +39,7 @@ class Account:
 
         def yields() -> bool:
             heed()
+            self._note_now_and_then()  # one copy may be read for hours
             return ingests()
 
         self.pace = Pace(throttle.bytes_per_second, throttle.requests_per_second, yields=yields)
@@ -45,7 +47,8 @@ class Account:
         self.money = 0.0
         self._workspace, self._store, self._grade, self._taking = workspace, store, grade, taking
         self._day = taking.day
-        self._counted = (0, 0)  # bytes and requests that were used at the last look
+        self._counted = self._written = (0, 0)  # bytes and requests used: up to the last copy, up to the last note
+        self._lock = threading.Lock()  # those who read note too
         self._noted = time.monotonic()
         self._open = self._nothing()
 
@@ -64,45 +67,50 @@ class Account:
 
     def add(self, copy: DueCopy, need: Use, *, seconds: float, failed: bool) -> None:
         """One copy was read, or tried."""
-        used = priced(self._since(), self._taking.prices)
+        now = (self.pace.bytes_used, self.pace.requests_used)
+        used = priced(Use(now[0] - self._counted[0], now[1] - self._counted[1]), self._taking.prices)
+        self._counted = now
         alone = any(larger(need, limit) for limit in self._taking.today.share.limits)
         self._taking.today.took(used, effort(need))
         self.objects += copy.objects
         self.money += used.money
-        held = self._with(used)
-        self._open = replace(
-            held,
-            copies=held.copies + 1,
-            objects=held.objects + copy.objects,
-            milliseconds=held.milliseconds + int(seconds * 1000),
-            failed=held.failed + failed,
-            alone=held.alone or alone,
-        )
-        if time.monotonic() - self._noted >= NOTED_EVERY:
-            self.note()
+        with self._lock:
+            held = self._open
+            self._open = replace(
+                held,
+                copies=held.copies + 1,
+                objects=held.objects + copy.objects,
+                milliseconds=held.milliseconds + int(seconds * 1000),
+                failed=held.failed + failed,
+                alone=held.alone or alone,
+            )
+        self._note_now_and_then()
 
     def note(self) -> None:
         """Write down what was used since the last note."""
-        audit_days.add(self._workspace.catalog.database, self._open)
-        self._open, self._noted = self._nothing(), time.monotonic()
+        audit_days.add(self._workspace.catalog.database, self._unwritten())
 
     def conclude(self, stopped: Why | None) -> None:
         """Write down the rest, how many copies were left, and why. What was begun and not recorded was read too."""
         today = self._taking.today
         why = stopped or today.held
-        word = why.value if why is not None else ""
-        ended = replace(self._with(self._since()), waiting=today.waiting, held=word)
+        ended = replace(self._unwritten(), waiting=today.waiting, held=why.value if why is not None else "")
         audit_days.conclude(self._workspace.catalog.database, ended)
 
-    def _since(self) -> Use:
-        now = (self.pace.bytes_used, self.pace.requests_used)
-        used = Use(now[0] - self._counted[0], now[1] - self._counted[1])
-        self._counted = now
-        return used
+    def _note_now_and_then(self) -> None:
+        with self._lock:
+            due = time.monotonic() - self._noted >= NOTED_EVERY
+            if due:
+                self._noted = time.monotonic()  # first, so that other threads do not note too
+        if due:
+            self.note()
 
-    def _with(self, used: Use) -> AuditDay:
-        held = self._open
-        return replace(held, bytes=held.bytes + int(used.bytes), requests=held.requests + int(used.requests))
+    def _unwritten(self) -> AuditDay:
+        """What no note says yet; from now on it counts as written."""
+        with self._lock:
+            now, before = (self.pace.bytes_used, self.pace.requests_used), self._written
+            held, self._open, self._written = self._open, self._nothing(), now
+        return replace(held, bytes=now[0] - before[0], requests=now[1] - before[1])
 
     def _nothing(self) -> AuditDay:
         return AuditDay(self._store, self._grade, self._taking.policy, self._day)
