@@ -14,6 +14,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As under `nohup … &`: what the tests start would never hear of a Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# No test is to leave runs on a Prefect server that happens to be at work on this machine.
+os.environ.setdefault("PREFECT_API_URL", "http://127.0.0.1:9/api")
+
 
 def cannot_run(reason: str) -> None:
     """Skip with the reason; fail instead where the test must run (VANKHO_MUST_RUN is set, as in CI)."""
