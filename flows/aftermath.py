@@ -54,7 +54,7 @@ def after_run(workspace: Workspace, head: Mapping[str, Any], tally: Tally, not_c
         incidents.after_run(workspace, _seen(head, tally, not_compared), workspace.clock())
     with _only_a_notice(workspace):
         notices.tell_at_once(workspace, head["policies"])
-        digests.after_run(workspace, head)
+        digests.after_run(workspace, head, tally.refused)
     with _only_a_notice(workspace):
         workspace.notices += notices.send_waiting(workspace)
 

@@ -6,7 +6,7 @@ failed, stores that are away, copies that wait, notices that do not get through.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flows import incidents as troubles
@@ -30,8 +30,10 @@ _STANDINGS = {
 AT_MOST = 20
 
 
-def after_run(workspace: Workspace, head: Mapping[str, Any]) -> None:
-    """Put the digests of the run into the outbox. `head` is what report.json says before its rows."""
+def after_run(workspace: Workspace, head: Mapping[str, Any], refused: Sequence[tuple[str, str]]) -> None:
+    """Put the digests of the run into the outbox. `head` is what report.json says before its rows, `refused` are
+    outcome and source of the first packages that were not taken in.
+    """
     database, counts = workspace.catalog.database, head["counts"]
     open_now = incidents.listed(database, limit=AT_MOST * 10)
     failing = [each for each in outbox.waiting(database) if each[2]]
@@ -41,7 +43,7 @@ def after_run(workspace: Workspace, head: Mapping[str, Any]) -> None:
         mine = [each for each in open_now if (each.kind in _OFFICERS) == (role == OFFICER)]
         if role == SYSADMIN and head["word"] in ("well", "found") and not mine and not failing:
             continue
-        body = [*_run(head), *_reasons(head, role), *_open(mine)]
+        body = [*_run(head), *_reasons(head, role), *_refused(refused, role), *_open(mine)]
         body += _standing(workspace) if role == OFFICER else _waiting(workspace, failing)
         body += ["", say("The report: {report}", report=head["report"] or "–")]
         subject = say("Vankho: {flow}, {word}", flow=FLOWS.get(head["flow"], head["flow"]), word=WORDS[head["word"]])
@@ -50,6 +52,7 @@ def after_run(workspace: Workspace, head: Mapping[str, Any]) -> None:
             *([each["outcome"], each["code"], each["rows"]] for each in counts["reasons"]),
             *([each.id, each.acknowledged_at is not None] for each in mine),
             [channel for channel, *_ in failing] if role == SYSADMIN else [],
+            [list(each) for each in refused],
         ]
         to = recipients(workspace, head["policies"], role)
         put(workspace, to, DIGEST, subject, body, content=content, run=head["run"])
@@ -88,6 +91,16 @@ def _reasons(head: Mapping[str, Any], role: str) -> Iterator[Line]:
         text = message_of(each["first"]["message"]) if each["first"] else None
         outcome = OUTCOMES.get(each["outcome"], each["outcome"])
         yield say("  {count} {outcome}: {text}", count=each["rows"], outcome=outcome, text=text or each["code"])
+
+
+def _refused(refused: Sequence[tuple[str, str]], role: str) -> Iterator[Line]:
+    """Which packages; a rejected one is the officer's matter, a failed one the sysadmin's."""
+    mine = [each for each in refused if (each[0] in _OF_CONTENT) == (role == OFFICER)]
+    if mine:
+        yield ""
+        yield say("Packages that were not taken in:")
+    for outcome, source in mine:
+        yield say("  {outcome}: {source}", outcome=OUTCOMES.get(outcome, outcome), source=source)
 
 
 def _open(mine: list[Incident]) -> Iterator[Line]:

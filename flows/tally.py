@@ -16,6 +16,7 @@ from preservation.findings import as_json
 
 PARTS = tuple(each.value for each in ObjectOutcome)  # intact, altered, missing, unreadable, unexpected
 REASONS = 200  # different ones that are kept; after that they are one
+NAMED = 20  # packages that were not taken in
 
 
 def row_json(row: Row) -> dict[str, Any]:
@@ -56,6 +57,7 @@ class Tally:
     policies: set[str] = field(default_factory=set)
     away: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)  # store → why, of the first row
     reached: set[str] = field(default_factory=set)
+    refused: list[tuple[str, str]] = field(default_factory=list)  # outcome, source of the first packages not taken in
 
     def add(self, row: Mapping[str, Any]) -> None:
         """One more row."""
@@ -71,6 +73,8 @@ class Tally:
             self.stores[outcome] += 1
         else:
             self.packages[outcome] += 1
+            if outcome in ("rejected", "failed") and row["source"] and len(self.refused) < NAMED:
+                self.refused.append((outcome, str(row["source"])))
         for part, count in (row["objects"] or {}).items():
             self.objects[part] += count
         self.bytes += row["bytes"]

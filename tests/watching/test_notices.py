@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from flows import channels, notices
+from flows.ingest import ingest_batch
 from flows.ledger import in_ledger
 from flows.outcomes import Verdict
 from flows.rows import Kind, Row
-from flows.workspace import Workspace
+from flows.workspace import Workspace, open_workspace
 from preservation.catalog import outbox
 from preservation.facts import Outcome
 from preservation.findings import Finding, Severity
@@ -94,6 +95,23 @@ def test_one_digest_for_each_role(workspace: Workspace, mail: Side, hook: Side) 
     assert "disk seven" in posted["message"]
     assert waiting(workspace) == {}
     assert folder(workspace) == ["officer-digest", "officer-digest", "sysadmin-digest"]
+
+
+def test_each_package_that_is_rejected_is_told_of_once(tmp_path: Path, room: Room, mail: Side, hook: Side) -> None:
+    """A real ingest: the officer is told by name of what the vendor must deliver again, the sysadmin of nothing."""
+    for name in ("gói 1", "gói 2"):
+        (tmp_path / name).mkdir()
+    with open_workspace(room.folder) as workspace:
+        for name in ("gói 1", "gói 2", "gói 2"):
+            (done,) = in_ledger(workspace, ingest_batch, sources=[str(tmp_path / name)])
+            assert done.outcome == "rejected"
+        said = [letter.get_body(("plain",)).get_content() for letter in mail.taken]
+        assert ["gói 1" in each for each in said] == [True, False]
+        assert ["gói 2" in each for each in said] == [False, True]
+        assert "từ chối: " in said[0]
+        assert hook.taken == []
+        in_ledger(workspace, ingest_batch, sources=[str(tmp_path / "nowhere")])
+        assert [f"{tmp_path / 'nowhere'}" in each["message"] for each in hook.taken] == [True]
 
 
 def test_the_same_is_not_sent_twice_in_a_day(room: Room, workspace: Workspace, mail: Side) -> None:
