@@ -35,7 +35,7 @@ from flows.due import audit_due
 from flows.due_reading import NOTHING_DUE
 from flows.ingest import ingest, ingest_batch
 from flows.ledger import in_ledger
-from flows.looking_on import Ended, LookedOn
+from flows.looking_on import LookedOn
 from flows.outcomes import Ending, Verdict, worst_of
 from flows.reconcile import reconcile
 from flows.repair import repair
@@ -224,18 +224,15 @@ def _looked_on(run: LookedOn) -> State[Any]:
     notices, reports = run.earlier
     try:
         with run.on_page(page):
-            for step in run.steps():
-                if isinstance(step, Ended):
-                    break
-                name, over = step
+            for name, over in run.steps():
                 with suppress(Exception):  # its task shows it; how all ended comes last
                     _task(name, over.result)
     finally:
         page.end()
         artifacts.leave(workspace, UUID(str(flow_run.id)), workspace.reported[reports:])
-    if step.raised is not None:
-        raise step.raised
-    return _concluded(step.answer, workspace.notices[notices:])
+    if run.ended.raised is not None:
+        raise run.ended.raised
+    return _concluded(run.ended.answer, workspace.notices[notices:])
 
 
 @contextmanager

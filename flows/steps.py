@@ -49,14 +49,18 @@ def each(
     work: Callable[[Item, Context, Step], Answer],
     items: Sequence[Item],
     context: Context,
+    *,
+    steps: int = STEPS_PER_RUN,
 ) -> list[Answer]:
-    """Work on every item, in order: a single one step by step; of several, each or a few together as one step."""
+    """Work on every item, in order: a single one step by step; of several, each or a few together as one step, in so
+    many `steps` at most.
+    """
     if len(items) == 1:
         return [work(items[0], context, step)]
 
     def together(part: Sequence[Item]) -> list[Answer]:
         return [work(item, context, plain_step) for item in part]
 
-    size = max(1, -(-len(items) // STEPS_PER_RUN))
+    size = max(1, -(-len(items) // steps))
     parts = [items[start : start + size] for start in range(0, len(items), size)]
     return [answer for part in parts for answer in step(name(part[0]), together, part)]

@@ -14,11 +14,12 @@ MEBIBYTE = 1 << 20
 class Limits:
     """Bounds on one package.
 
-    `ratio` is bytes out per byte of archive and counts only above `ratio_from` bytes: blank pages compress well.
+    `entries` are files and folders. `ratio` is bytes out per byte of archive, counted above `ratio_from` bytes only:
+    blank pages compress well.
     `depth` counts the parts of a path. `part_bytes` is what the usual file systems hold in one name.
     """
 
-    entries: int = 1_000_000
+    entries: int = 2_000_000
     total_bytes: int = 16 << 40
     ratio: int = 100
     ratio_from: int = 256 * MEBIBYTE

@@ -165,6 +165,54 @@ def test_a_batch_of_sixty_stays_within_thirty_tasks(server: Server, house: House
     assert all(task["name"].startswith("ingest ") for task in tasks)
 
 
+def test_a_batch_does_not_wait_for_prefect_and_is_shown_with_its_report(server: Server, house: House, tmp_path: Path):
+    """One is rejected: the run says so, carries its tags and its report, and its tasks end."""
+    house.stores = {"a": house.stores["a"]}
+    house.settle()
+    sources = [str(package(tmp_path / name, {"n": name.encode()})) for name in ("một", "hai")]
+    (tmp_path / "rỗng").mkdir()
+    with house.open() as workspace:
+        done = carry_out(workspace, ingest_batch, sources=[*sources, str(tmp_path / "rỗng")])
+    assert [each.outcome for each in done] == ["accepted", "accepted", "rejected"]
+    run = server.newest_run()
+    assert (run["name"], *seen(run)) == ("ingest 3 packages", "COMPLETED", "Found", "accepted, rejected")
+    assert any(tag.startswith("process ") for tag in run["tags"]), run["tags"]
+    kept = server.ask("/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+    assert {each["type"] for each in kept} == {"table", "markdown"}
+    assert {task["state_type"] for task in server.tasks_of(run, 3)} == {"COMPLETED"}
+
+
+@pytest.mark.parametrize(("raised", "state"), [(RuntimeError, "FAILED"), (KeyboardInterrupt, "CRASHED")])
+def test_a_batch_that_breaks_off_is_shown_as_over(
+    server: Server, house: House, tmp_path: Path, monkeypatch, raised: type[BaseException], state: str
+):
+    def broken(*_: Any, **__: Any) -> None:
+        raise raised("broken off")
+
+    monkeypatch.setattr("flows.ingest.ingest", broken)
+    with house.open() as workspace, pytest.raises(raised, match="broken off"):
+        carry_out(workspace, ingest_batch, sources=[str(tmp_path / "a"), str(tmp_path / "b")])
+    run = server.newest_run()
+    assert (run["name"], run["state_type"]) == ("ingest 2 packages", state)
+    assert server.tasks_of(run, 1)[0]["state_type"] == state
+
+
+def test_what_becomes_of_prefect_changes_nothing_of_a_batch(
+    server: Server, house: House, tmp_path: Path, monkeypatch
+):
+    """The run cannot be begun at all: the work is done, and a notice says what is missing."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no run today")
+
+    monkeypatch.setattr("flows.prefect_runs.named_after_us", refused)
+    sources = [str(package(tmp_path / name, {"n": name.encode()})) for name in "ab"]
+    with house.open() as workspace:
+        done = carry_out(workspace, ingest_batch, sources=sources)
+        notices = [notice.code for notice in workspace.notices]
+    assert ([each.outcome for each in done], notices) == (["accepted"] * 2, ["prefect-not-told"])
+
+
 def test_secrets_are_nowhere_in_what_prefect_keeps(server: Server, house: House, tmp_path: Path):
     """Wrong and right ones alike: not in parameters, states, tracebacks, logs or the database."""
     house.stores["s3"] = {
