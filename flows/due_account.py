@@ -93,8 +93,8 @@ class Account:
     def conclude(self, stopped: Why | None) -> None:
         """Write down the rest, how many copies were left, and why. What was begun and not recorded was read too."""
         today = self._taking.today
-        why = stopped or today.held
-        ended = replace(self._unwritten(), waiting=today.waiting, held=why.value if why is not None else "")
+        why, waiting = stopped or self._taking.held, today.waiting + self._taking.paused
+        ended = replace(self._unwritten(), waiting=waiting, held=why.value if why is not None else "")
         audit_days.conclude(self._workspace.catalog.database, ended)
 
     def _note_now_and_then(self) -> None:

@@ -18,7 +18,8 @@ from preservation.facts import Grade
 @dataclass(frozen=True, slots=True)
 class Planned:
     """What today's share of one policy is in one store at one grade, if nothing comes between. `early` of the copies
-    are not due yet, and read now to keep the days level; `waiting` ones are due and have to wait, `held` says why.
+    are not due yet, and read now to keep the days level; `waiting` ones are due and have to wait, `held` says why;
+    `paused` of them could not be read, and are tried again from `again` on.
     """
 
     store: str
@@ -28,6 +29,8 @@ class Planned:
     objects: int
     bytes: int
     early: int
+    paused: int
+    again: datetime | None
     use: Use
     currency: str
     seconds: float | None
@@ -104,11 +107,13 @@ def _planned(store: str, grade: Grade, taking: Taking, taken: _Counts) -> Planne
         objects=taken.objects,
         bytes=taken.bytes,
         early=taken.early,
+        paused=taking.paused,
+        again=taking.again,
         use=taken.use,
         currency=taking.prices.currency if taking.prices else "",
         seconds=taken.use.bytes / min(speeds) if speeds and grade is Grade.BYTES else None,
-        waiting=taking.today.waiting,
-        held=taking.today.held,
+        waiting=taking.today.waiting + taking.paused,
+        held=taking.held,
         opens=taking.opens,
         next_due=taken.next_due,
     )

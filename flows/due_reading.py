@@ -37,6 +37,7 @@ TOLD = 1000  # copies that are not intact, of one store and grade
 class DueAudited:
     """What became of today's share in one store at one grade. `waiting` copies are due still, and `held` says why
     the first of them was left; `busy` names another run that reads there; `opens` is when the window opens next.
+    `paused` of those waiting could not be read, and are tried again from `again` on.
     """
 
     store: str
@@ -54,6 +55,8 @@ class DueAudited:
     away: Finding | None = None
     busy: Message | None = None
     opens: datetime | None = None
+    paused: int = 0
+    again: datetime | None = None
 
     @property
     def copies(self) -> int:
@@ -186,7 +189,8 @@ class Reading:
         accounts = list(self.accounts.values())
         shares = list(self.shares.values())
         database, now = self.workspace.catalog.database, self.workspace.clock()
-        held = next((each.today.held for each in shares if each.today.held is not None), None)
+        paused = sum(each.paused for each in shares)
+        held = next((each.today.held for each in shares if each.today.held), Why.FAILED if paused else None)
         return DueAudited(
             store=self.store,
             grade=self.grade,
@@ -201,5 +205,7 @@ class Reading:
             waiting=count_due(database, self.store, self.grade, before=now),
             held=self.stopped or held,
             away=self.away,
+            paused=paused,
+            again=min((each.again for each in shares if each.again is not None), default=None),
             opens=min((each.opens for each in shares if each.opens is not None), default=None),
         )

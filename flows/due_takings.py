@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from flows.in_force import policy_in_force
+from flows.late import failed_since
 from flows.settings import StoreSettings
 from flows.workspace import Workspace
 from policies.hours import DAY, closes_at, local_day, next_run, opens_at, zone_of
@@ -24,12 +25,14 @@ from policies.plan import (
     Spent,
     Today,
     Use,
+    Why,
     budget_limits,
     cannot_wait,
     effort,
     expected,
     horizon,
     level,
+    next_try,
     owed,
     priced,
 )
@@ -62,6 +65,8 @@ class Taking:
     today: Today
     speed: float | None
     days: list[AuditDay] = field(repr=False)
+    paused: int = 0  # copies that are due, could not be read, and are not tried yet
+    again: datetime | None = None  # when the first of them is
 
     @property
     def day(self) -> date:
@@ -74,6 +79,25 @@ class Taking:
         if self.closes is not None or self.plan.window is None:
             return None
         return opens_at(self.plan.window, self.now, self.zone)
+
+    @property
+    def held(self) -> Why | None:
+        """What kept copies back that are due."""
+        return self.today.held or (Why.FAILED if self.paused else None)
+
+    def pauses(self, workspace: Workspace, copy: DueCopy) -> bool:
+        """Whether a copy that could not be read is left alone for now, and is counted as such."""
+        if not copy.unreadable:
+            return False
+        failing = failed_since(workspace, copy.identifier, copy.version, copy.store, copy.grade, itself=True)
+        if failing is None or failing.last > self.now:  # a time from the future says nothing
+            return False
+        again = next_try(self.plan, failures=failing.times, last=failing.last)
+        if again <= self.now:
+            return False
+        self.paused += copy.due_at < self.today.before
+        self.again = min(again, self.again or again)
+        return True
 
     def need(self, grade: Grade, copy: DueCopy) -> Use:
         """What proving the copy is expected to take."""
@@ -223,4 +247,5 @@ def candidates(
             if all(each.today.enough or copy.due_at >= horizons[each.policy] for each in shares.values()):
                 return
             continue
-        yield copy, taking
+        if not taking.pauses(workspace, copy):
+            yield copy, taking

@@ -7,11 +7,12 @@ last run left behind counts for all copies that are overdue there, but for those
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flows.workspace import Workspace
 from policies.plan import Why
-from preservation.catalog import audit_days
+from preservation.catalog import audit_days, incidents
 from preservation.catalog.audit_days import AuditDay
 from preservation.facts import EventType, Grade, Outcome
 
@@ -35,11 +36,13 @@ def late_because(workspace: Workspace, *, overdue: Mapping[Place, int]) -> dict[
     now = workspace.clock()
     found: dict[Place, dict[str, int]] = {}
     last = _last(workspace, now=now)
+    unreadable = incidents.unreadable(workspace.catalog.database)
     for place, count in overdue.items():
         if not count:
             continue
         days = last.get(place, [])
-        failed = min(count, sum(day.failed for day in days if day.held != Why.AWAY.value))
+        tried = sum(day.failed for day in days if day.held != Why.AWAY.value)
+        failed = min(count, max(tried, unreadable.get(place, 0)))
         counts = {WORDS[Why.FAILED]: failed} if failed else {}
         if rest := count - failed:
             word = WORDS[_reason(days)]
@@ -56,21 +59,32 @@ def reasons(workspace: Workspace) -> dict[tuple[str, Grade, str], Why]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A copy that could not be read: since when, when the last time, how many times in a row."""
+
+    since: datetime
+    last: datetime
+    times: int
+
+
 def failed_since(
-    workspace: Workspace, identifier: str, version: int, store: str, grade: Grade
-) -> tuple[datetime, int] | None:
-    """Since when a copy could not be read, and how many times; None when the last look at it gave an answer."""
-    since, times = None, 0
+    workspace: Workspace, identifier: str, version: int, store: str, grade: Grade, *, itself: bool = False
+) -> Failing | None:
+    """How a copy has failed to be read; None when the last look at it gave an answer. With `itself` the times at
+    which its store as a whole was away do not count.
+    """
+    found: Failing | None = None
     for event in workspace.catalog.events(identifier=identifier):
         told = event.event
         here = (told.version, told.store, told.detail.get("grade")) == (version, store, grade.value)
         if told.type is not EventType.FIXITY_CHECK or not here:
             continue
-        if told.detail.get("result") == Outcome.UNREADABLE.value:
-            since, times = since or told.at, times + 1
-        else:
-            since, times = None, 0
-    return None if since is None else (since, times)
+        if told.detail.get("result") != Outcome.UNREADABLE.value:
+            found = None
+        elif not (itself and told.detail.get("away")):
+            found = Failing(found.since if found else told.at, told.at, 1 + (found.times if found else 0))
+    return found
 
 
 def _last(workspace: Workspace, *, now: datetime) -> dict[Place, list[AuditDay]]:

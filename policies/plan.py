@@ -23,6 +23,7 @@ KEYS_PER_LIST = 1000  # objects in one page of a store's list
 PER_REQUEST = 256 << 10
 PER_COPY = 1 << 20
 LOOK_PAST = 1000  # copies that do not fit are passed over until so many of them were met
+PAUSES = (timedelta(hours=1), timedelta(hours=4), timedelta(hours=20))  # 20: less than from one daily run to the next
 REMEMBERED = 30  # days after which a copy larger than the budget counts as paid, so that it starves no others
 _ROUNDING = 1e-9
 
@@ -239,6 +240,14 @@ def owed(days: Iterable[Spent], budget: Budget) -> Use:
 def next_due(plan: AuditPlan, proved_at: datetime) -> datetime:
     """When a copy proved at that moment is due again."""
     return proved_at + plan.interval * AIM
+
+
+def next_try(plan: AuditPlan, *, failures: int, last: datetime) -> datetime:
+    """When a copy that could not be read so many times in a row, at `last` the last time, is tried again by itself:
+    after longer and longer, but never longer than the grace, so that no copy is forgotten.
+    """
+    known, doubled = min(failures, len(PAUSES)), min(max(0, failures - len(PAUSES)), 10)
+    return last + min(PAUSES[known - 1] * (1 << doubled), plan.grace)
 
 
 class Today:

@@ -93,6 +93,8 @@ def planned(each: Planned) -> dict[str, Any]:
         "seconds": None if each.seconds is None else round(each.seconds),
         "waiting": each.waiting,
         "held": each.held,
+        "paused": each.paused,
+        "again": each.again.isoformat() if each.again is not None else None,
         "opens": each.opens.isoformat() if each.opens is not None else None,
         "next_due": each.next_due.isoformat() if each.next_due is not None else None,
     }

@@ -195,6 +195,15 @@ def _moment(at: object) -> datetime:
     return at if isinstance(at, datetime) else datetime.fromisoformat(str(at))
 
 
+def unreadable(database: Database) -> dict[tuple[str, Grade], int]:
+    """How many copies could not be read at the last look, by store and the strongest grade at which it was tried."""
+    where = (incidents.c.kind == UNREADABLE, incidents.c.open_key.is_not(None))
+    query = select(incidents.c.store, incidents.c.grade, func.count()).where(*where)
+    with database.reading() as connection:
+        rows = connection.execute(query.group_by(incidents.c.store, incidents.c.grade)).all()
+    return {(store, Grade(grade)): int(number) for store, grade, number in rows if grade is not None}
+
+
 def rebuild(connection: Connection, rows: Iterable[Row[Any]]) -> None:
     """Make the incidents of copies again from all events in order. When each was told at once is kept."""
     of_copies = incidents.c.kind.in_(OF_COPIES)

@@ -4,17 +4,20 @@ key, in flat memory; no transaction stays open while the caller works. Lateness 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Text, cast, literal, select, tuple_
 
 from preservation.catalog import reading
+from preservation.catalog.incidents import UNREADABLE, place_key
 from preservation.catalog.judging import NEVER, OVERDUE, SAFE
 from preservation.catalog.opening import Database
 from preservation.catalog.schema import dues, standings, versions, wanting
+from preservation.catalog.working import incidents
 from preservation.facts import AIPVersion, Grade
 
 PAGE = 2000
@@ -31,7 +34,9 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class DueCopy:
-    """One copy that falls due at one grade. `objects` and `object_bytes` are what proving it reads."""
+    """One copy that falls due at one grade. `objects` and `object_bytes` are what proving it reads; `unreadable` says
+    that the last look at it, at whatever grade, could not read it.
+    """
 
     identifier: str
     version: int
@@ -44,6 +49,7 @@ class DueCopy:
     object_bytes: int
     policy: str
     cursor: Cursor
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +84,13 @@ class WantingCopy:
 def due(database: Database, store: str, grade: Grade, *, before: datetime, after: Cursor | None) -> Iterator[DueCopy]:
     """The copies that fall due before a moment, the longest due first; goes on behind `after`."""
     columns = (dues, versions.c.identifier, versions.c.version, versions.c.objects, versions.c.object_bytes)
+    gaps = ("\x01", "\x02")  # where the key of an incident has the identifier and the version
+    before_it, between, behind = re.split("[\x01\x02]", place_key(UNREADABLE, *gaps, store))
+    incident = literal(before_it) + versions.c.identifier + between + cast(versions.c.version, Text) + behind
     query = (
-        select(*columns, versions.c.policy)
+        select(*columns, versions.c.policy, incidents.c.id.label("unreadable"))
         .join_from(dues, versions)
+        .outerjoin(incidents, incidents.c.open_key == incident)
         .where(dues.c.store == store, dues.c.grade == grade.value, dues.c.due_at < before)
         .order_by(dues.c.due_at, dues.c.version_id)
     )
@@ -91,7 +101,7 @@ def due(database: Database, store: str, grade: Grade, *, before: datetime, after
             after = Cursor(row.due_at, row.version_id)
             yield DueCopy(
                 *(row.identifier, row.version, store, grade, row.due_at, row.overdue_at, row.proved_at),
-                *(row.objects, row.object_bytes, row.policy, after),
+                *(row.objects, row.object_bytes, row.policy, after, row.unreadable is not None),
             )
         if len(rows) < PAGE:
             return

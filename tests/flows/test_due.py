@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,8 +28,12 @@ from policies.load import check_file
 from preservation.catalog import audit_days
 from preservation.facts import Grade
 from preservation.formats.identify import Identifier
+from storage_adapters.errors import StorageDenied
+from storage_adapters.pacing import Pace, PacedErasableStore
+from storage_adapters.store import ErasableStore, Reader
 from tests.cli.commands import damage
 from tests.flows.houses import House, codes, local_stores, package
+from wording import say
 
 AIPS = 3
 INGESTED = datetime(2027, 3, 1, 18, 5, tzinfo=UTC)  # five minutes after the run of one o'clock in Hà Nội
@@ -216,6 +220,48 @@ def test_a_store_that_is_away_is_asked_once_and_its_copies_stay_due(house: House
         assert outcomes(read(workspace)) == {"intact": AIPS}
 
 
+def test_a_copy_that_cannot_be_read_is_tried_after_longer_and_longer_pauses(house: House) -> None:
+    """An hour, four, twenty, forty …, told by the plan and as the reason for being late; a person's audit tries at once."""
+    page = next((house.store_folder("a") / "aip").rglob("trang.txt")).relative_to(house.store_folder("a"))
+    tried = []
+    for hour in (0, 0.5, 2, 3, 7, 24, 31, 48, 72, 168):
+        with after(house, 80 + hour / 24) as workspace:
+            workspace._stores["a"] = Locked(workspace.erasable_store("a"), str(page))
+            planned = [each for each in plan_due(workspace, store="a") if each.grade is Grade.BYTES]
+            done = [each for each in read(workspace, store="a") if each.grade is Grade.BYTES]
+            tried.append(outcomes(done)["unreadable"])
+            assert [each.paused for each in (*planned, *done)] == [1 - tried[-1]] * 2
+            if not tried[-1]:
+                assert (done[0].held, done[0].waiting) == ("failed", 1)
+                assert planned[0].again == done[0].again
+                assert done[0].again is not None
+                assert done[0].again > workspace.clock()
+    assert tried == [1, 0, 1, 0, 1, 0, 1, 0, 1, 1], tried
+    late = {("a", Grade.BYTES): 1}
+    with after(house, 111) as workspace:
+        assert late_because(workspace, overdue=late) == {("a", Grade.BYTES): {"failed": 1}}
+        assert worst_of(in_ledger(workspace, audit, [page.parts[1]], store="a")) is Verdict.WELL
+        assert late_because(workspace, overdue=late) == {("a", Grade.BYTES): {"not-run": 1}}
+
+
+class Locked(PacedErasableStore):
+    """A store that answers and does not give one object."""
+
+    def __init__(self, store: ErasableStore, key: str) -> None:
+        super().__init__(store, Pace())
+        self._locked = key
+
+    def glimpse(self, wanted: Sequence[tuple[str, int]]) -> Iterator[memoryview | None]:
+        yield from (None for _ in wanted)
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[Reader]:
+        if key == self._locked:
+            raise StorageDenied(say("Locked."), where=key)
+        with super().open(key) as reader:
+            yield reader
+
+
 def test_an_interrupted_run_keeps_what_was_read_and_the_next_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,7 +355,7 @@ def test_late_because_of_a_budget_a_store_that_is_away_and_nobody_are_three_thin
         copy = next(iter(workspace.catalog.due("b", Grade.BYTES, before=workspace.clock())))
         failed = failed_since(workspace, copy.identifier, copy.version, "b", Grade.BYTES)
         assert failed is not None
-        assert failed[1] == 1
+        assert failed.times == 1
         assert overview(workspace).late["b", Grade.BYTES] == {"away": AIPS}
 
 
