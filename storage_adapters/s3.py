@@ -10,39 +10,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
-import boto3
-from botocore.config import Config
-from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import ClientError
-from botocore.handlers import add_expect_header
 
-from storage_adapters import s3_probing, s3_uploads
+from storage_adapters import s3_listing, s3_probing, s3_uploads
 from storage_adapters.buffers import Buffers
-from storage_adapters.errors import StorageDenied, StorageError, StorageUnavailable, already_exists, not_found, place
+from storage_adapters.errors import StorageDenied, StorageUnavailable, already_exists, not_found, place
 from storage_adapters.keys import check_key, check_prefix
 from storage_adapters.pacing import Line
+from storage_adapters.s3_client import CONNECTIONS, connect
 from storage_adapters.s3_errors import ERRORS, explain_s3_errors, status_of
 from storage_adapters.s3_lean import LeanWay
-from storage_adapters.s3_pacing import keep_pace
 from storage_adapters.s3_reading import OpenedBody, length_of, said, shown, whole_sha256
+from storage_adapters.s3_together import Page, PutsTogether
 from storage_adapters.settings import S3Settings
-from storage_adapters.store import Capabilities, Lanes, ObjectStat, Reader, Unfinished
+from storage_adapters.store import Capabilities, Lanes, ObjectStat, Puts, Reader, Unfinished
 from storage_adapters.verifying import VerifyingReader
 from wording import say
-from wording.secrets import keep_secret
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-
-CONNECTIONS = 32  # kept open; more requests at once than that open their own
 PARTS_AT_ONCE = 4  # of one large object; with it, how many parts of memory all puts together may take
 
 
@@ -60,20 +52,27 @@ class S3Store:
         self.lanes = Lanes(reads=settings.requests, puts=settings.requests)
         self._buffers = Buffers(PARTS_AT_ONCE * settings.part_size)
         with self._asking(""):
-            self._client, credentials = _client(name, settings, line)
+            self._client, credentials = connect(name, settings, line)
             self._lean = LeanWay(self._client, settings.bucket, credentials=credentials, kept=CONNECTIONS)
 
     def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
         """See Store.put: one request up to `part_size`, a multipart upload above it."""
         check_key(key)
         can = self.capabilities()
-        reader = VerifyingReader(source, size=size, sha256=sha256, store=self.name, key=key)
         if size <= self._settings.part_size:
-            self._put_whole(key, reader, size=size, sha256=sha256)
+            self.send(key, source, size=size, sha256=sha256, free=self.refuse_taken)
         else:
+            reader = VerifyingReader(source, size=size, sha256=sha256, store=self.name, key=key)
             self._put_parts(key, reader, size=size)
         if "sha256" not in can.checksums:
-            self._look_after(key, size)
+            self.look_after(key, size)
+
+    def together(self, prefix: str) -> AbstractContextManager[Puts]:
+        """See store.together: with lists in place of the looks that this service makes necessary."""
+        can = self.capabilities()
+        if can.conditional_create and "sha256" in can.checksums:
+            return nullcontext(self)
+        return PutsTogether(self, prefix, replaces=not can.conditional_create)
 
     @contextmanager
     def open(self, key: str) -> Iterator[Reader]:
@@ -97,27 +96,16 @@ class S3Store:
     def list(self, prefix: str) -> Iterator[ObjectStat]:
         """See Store.list. Holds one page in memory; a list that is cut or out of order raises."""
         check_prefix(prefix)
-        last = b""
-        page: Mapping[str, Any] = {"IsTruncated": True}
-        while page["IsTruncated"]:
-            token = page.get("NextContinuationToken")
+        with self._asking(prefix):
+            pages = s3_listing.pages(
+                self._client, self._bucket, prefix, size=self._settings.page_size, store=self.name
+            )
+        while True:
             with self._asking(prefix):
-                page = self._client.list_objects_v2(
-                    Bucket=self._bucket,
-                    Prefix=prefix,
-                    MaxKeys=self._settings.page_size,
-                    **({"ContinuationToken": token} if token else {}),
-                )
-            if "IsTruncated" not in page:
-                raise self._bad_list(prefix, "the answer is no list")
-            for entry in page.get("Contents", ()):
-                key = entry["Key"]
-                if not last < key.encode() or not key.startswith(prefix):
-                    raise self._bad_list(key, f"{key!r} came after {last!r}")
-                last = key.encode()
-                yield ObjectStat(key, entry["Size"])
-            if page["IsTruncated"] and page.get("NextContinuationToken") in {None, "", token}:
-                raise self._bad_list(prefix, "more was announced, but not how to ask for it")
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from (ObjectStat(entry["Key"], entry["Size"]) for entry in page)
 
     def capabilities(self) -> Capabilities:
         """See Store.capabilities. Raises StorageDenied or StorageUnavailable when the probe cannot be made."""
@@ -145,16 +133,28 @@ class S3Store:
         with self._asking(prefix):
             return s3_uploads.drop(self._client, self._bucket, prefix, started_before=started_before)
 
-    def _put_whole(self, key: str, reader: VerifyingReader, *, size: int, sha256: str) -> None:
+    def send(self, key: str, source: Reader, *, size: int, sha256: str, free: Callable[[str], None]) -> str:
+        """See s3_together.Asked. Where the service has the condition, `free` is not asked."""
         can = self.capabilities()
+        reader = VerifyingReader(source, size=size, sha256=sha256, store=self.name, key=key)
         with self._buffers.lend(size) as body:
             reader.fill(body)
             reader.finish()
             if not can.conditional_create:
-                self._refuse_taken(key)
+                free(key)
             with self._asking(key):
                 condition = {"if-none-match": "*"} if can.conditional_create else {}
-                self._send(key, body, sha256=sha256.lower(), headers=condition)
+                return self._send(key, body, sha256=sha256.lower(), headers=condition)
+
+    def page(self, prefix: str, *, after: str) -> Page:
+        """See s3_together.Asked."""
+        asked = time.monotonic()
+        with self._asking(prefix):
+            entries, is_last = s3_listing.page_after(
+                self._client, self._bucket, prefix, after, size=self._settings.page_size, store=self.name
+            )
+        upto = None if is_last else entries[-1]["Key"] if entries else after
+        return Page(after, upto, {each["Key"]: (each["Size"], each.get("ETag", "")) for each in entries}, asked)
 
     def _send(self, key: str, body: memoryview, *, sha256: str, headers: Mapping[str, str], query: str = "") -> str:
         """Send an object or a part with a check that the service compares; its ETag. Raises botocore's errors.
@@ -171,7 +171,7 @@ class S3Store:
 
     def _put_parts(self, key: str, reader: VerifyingReader, *, size: int) -> None:
         can = self.capabilities()
-        self._refuse_taken(key)  # before gigabytes travel, even where completing is conditional
+        self.refuse_taken(key)  # before gigabytes travel, even where completing is conditional
         algorithm: dict[str, Any] = {"ChecksumAlgorithm": "SHA256"} if "sha256" in can.checksums else {}
         with self._asking(key):
             begun = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **algorithm)
@@ -180,7 +180,7 @@ class S3Store:
             parts = self._upload_parts(key, upload, reader, size=size)
             reader.finish()
             if not can.conditional_multipart:
-                self._refuse_taken(key)
+                self.refuse_taken(key)
             condition: dict[str, Any] = {"IfNoneMatch": "*"} if can.conditional_multipart else {}
             with self._asking(key):
                 completed = self._client.complete_multipart_upload(
@@ -250,12 +250,13 @@ class S3Store:
             with self._asking(""):
                 raise
 
-    def _refuse_taken(self, key: str) -> None:
+    def refuse_taken(self, key: str) -> None:
+        """See s3_together.Asked."""
         if self._head(key) is not None:
             raise already_exists(self.name, key)
 
-    def _look_after(self, key: str, size: int) -> None:
-        """Where the service keeps no checksum, at least the size must be right; else take the object away again."""
+    def look_after(self, key: str, size: int) -> None:
+        """See s3_together.Asked: where the service keeps no checksum, at least the size must be right."""
         answer = self._head(key)
         seen = None if answer is None else length_of(answer)
         if seen == size:
@@ -285,84 +286,8 @@ class S3Store:
             verifies = False
         return {"sha256": sha256} if verifies else {}
 
-    def _bad_list(self, key: str, detail: str) -> StorageError:
-        return StorageError(
-            say("The store “{store}” does not list its objects completely and in order.", store=self.name),
-            where=place(self.name, key),
-            next_step=say("Check this store with: vankho store check {store}", store=self.name),
-            detail=detail,
-        )
-
     def _asking(self, key: str) -> AbstractContextManager[None]:
         return explain_s3_errors(self.name, key, self._settings)
-
-
-def _client(
-    name: str, settings: S3Settings, line: Line | None = None
-) -> tuple[S3Client, Callable[[], ReadOnlyCredentials | None]]:
-    """The client, and what its credentials are now: some change by the hour."""
-    # when_required: the checksums that SDKs add by themselves break many services; we send the SHA-256 that we
-    # know, and sign the payload, so that a service without checksums too refuses a body that changed on the way.
-    config = Config(
-        signature_version="s3v4",
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        retries={"mode": "standard", "total_max_attempts": 1},
-        max_pool_connections=CONNECTIONS,
-        tcp_keepalive=True,
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"addressing_style": settings.addressing_style, "payload_signing_enabled": True},
-    )
-    session = boto3.session.Session(
-        aws_access_key_id=settings.access_key_id,
-        aws_secret_access_key=settings.secret_access_key,
-        aws_session_token=settings.session_token,
-        profile_name=settings.profile,
-        region_name=settings.region_name,
-    )
-    _keep_secret(session)
-    verify: bool | str = str(settings.ca_bundle) if settings.verify and settings.ca_bundle else settings.verify
-    try:
-        client = session.client("s3", endpoint_url=settings.endpoint_url, config=config, verify=verify)
-    except ValueError as error:
-        raise StorageDenied(
-            say(
-                "The endpoint “{url}” of the store “{store}” is not an address.",
-                url=settings.endpoint_url,
-                store=name,
-            ),
-            where=name,
-            next_step=say("Write it as https://host or http://host:port in vankho.toml."),
-            detail=str(error),
-        ) from error
-    keep_pace(client, read_timeout=settings.read_timeout, line=line)
-    client.meta.events.unregister("before-call.s3", add_expect_header)  # many services never answer "100 Continue"
-    client.meta.events.register("before-call.s3", _stay_here)
-    for operation in ("PutObject", "UploadPart"):
-        client.meta.events.register(f"provide-client-params.s3.{operation}", _with_a_check)
-    found = session.get_credentials()
-    return client, lambda: None if found is None else found.get_frozen_credentials()
-
-
-def _keep_secret(session: boto3.session.Session) -> None:
-    """Hide what the session found, wherever it found it; credentials that change by the hour are hidden by shape."""
-    found = session.get_credentials()
-    if type(found) is Credentials:
-        keep_secret(found.access_key, found.secret_key, found.token)
-
-
-def _stay_here(context: dict[str, Any], **_: object) -> None:
-    """No hidden requests: botocore would look for a bucket in other regions; for us the settings are at fault."""
-    context.get("s3_redirect", {})["redirected"] = True
-
-
-def _with_a_check(params: dict[str, Any], **_: object) -> None:
-    """A body that goes without its SHA-256 goes with its MD5: buckets that lock every object demand one of the two,
-    the first put of a probe included, and services that know nothing newer compare it.
-    """
-    if "ChecksumSHA256" not in params:
-        params["ContentMD5"] = _base64(hashlib.md5(params["Body"], usedforsecurity=False).digest())
 
 
 def _base64(digest: bytes) -> str:

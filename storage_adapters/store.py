@@ -18,8 +18,8 @@ docs/reference/stores.md says what each clause means where the network can lose 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -109,6 +109,23 @@ class Store(Protocol):
 
     def capabilities(self) -> Capabilities:
         """What this store was seen to do; probes it when that is not known yet."""
+
+
+class Puts(Protocol):
+    """What takes objects."""
+
+    def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
+        """See Store.put."""
+
+
+def together(store: Store, prefix: str) -> AbstractContextManager[Puts]:
+    """Many puts below one prefix that is ours alone meanwhile, in a `with` block.
+
+    The same promises, but what was put is believed only when the block has ended without an error; leaving it raises
+    StorageError as `put` does. A store that has a cheaper way for many says so in an attribute of this name.
+    """
+    cheaper: Callable[[str], AbstractContextManager[Puts]] | None = getattr(store, "together", None)
+    return nullcontext(store) if cheaper is None else cheaper(prefix)
 
 
 class ErasableStore(Store, Protocol):

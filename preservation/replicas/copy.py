@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from preservation.facts import ObjectFact
@@ -16,7 +17,7 @@ from preservation.progress import Progress
 from preservation.replicas.layout import leave_readme, object_key, replica_prefix
 from preservation.replicas.pairing import in_order, pair
 from storage_adapters.errors import ObjectExists
-from storage_adapters.store import ObjectStat, Reader, Store, lanes_of
+from storage_adapters.store import ObjectStat, Puts, Reader, Store, lanes_of, together
 from wording import say
 
 COMMIT_MARK = "bagit.txt"
@@ -77,10 +78,10 @@ def copy_replica(
             else:
                 yield fact
 
-    def put(fact: ObjectFact) -> int:
+    def put(fact: ObjectFact, puts: Puts = store) -> int:
         try:
             with source(fact.path) as reader:
-                store.put(prefix + fact.path, reader, size=fact.size, sha256=fact.sha256)
+                puts.put(prefix + fact.path, reader, size=fact.size, sha256=fact.sha256)
         except ObjectExists:  # a list that is behind, or a put that the network sent twice: it may be our own
             _same_size(fact, store.stat(prefix + fact.path), store)
         progress.advance(fact.size)
@@ -90,9 +91,11 @@ def copy_replica(
     count = 0
     lanes = lanes_of(store)
     gathered = (lambda fact: fact.size) if lanes.gather else None
-    for size in in_order(put, missing_but_the_mark(), threads=lanes.puts, size=gathered):
-        sizes, count = sizes + size, count + 1
-    if mark is not None:
+    with together(store, prefix) as puts:
+        work = partial(put, puts=puts)
+        for size in in_order(work, missing_but_the_mark(), threads=lanes.puts, size=gathered):
+            sizes, count = sizes + size, count + 1
+    if mark is not None:  # everything else was believed
         sizes, count = sizes + put(mark), count + 1
     return Copied(put=count, already=already, bytes=sizes)
 
