@@ -41,6 +41,7 @@ class DropBucket:
     prefix: str
     markers: Markers
     done: dict[str, str] = field(default_factory=dict)  # name → fingerprint
+    rooms: dict[str, int] = field(default_factory=dict)  # name → what holds its room while it is fetched
 
     @classmethod
     def of(cls, workspace: Workspace, name: str, settings: WatchSettings, markers: Markers) -> DropBucket:
@@ -113,9 +114,8 @@ class DropBucket:
                 next_step=say("Make room on the disk of the workspace; it is tried again by itself."),
             )
         source = self.source(name)
-        fetched.let_go(workspace.folder, source)
+        self.rooms[name] = fetched.enter(workspace.folder, source)
         root, _ = fetched.where(workspace.folder, source)
-        root.parent.mkdir(parents=True, mode=0o700)
         for each in objects:
             inside = each.key[len(self.prefix) + len(name) :].lstrip("/")
             if inside == self.markers.inside or each.key.endswith("/"):
@@ -138,7 +138,7 @@ class DropBucket:
 
     def let_go(self, workspace: Workspace, name: str) -> None:
         """Remove what was fetched."""
-        fetched.let_go(workspace.folder, self.source(name))
+        fetched.let_go(workspace.folder, self.source(name), self.rooms.pop(name, None))
 
     def answer(self, name: str, what: Told) -> str:
         """Write the outcome beside the package. Raises FileExistsError where others' objects stand, StorageError."""

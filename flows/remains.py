@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from flows import fetched
 from flows.copies import store_failed
 from flows.failures import as_finding
 from flows.ledger import guard
@@ -93,7 +94,7 @@ def clear(workspace: Workspace, *, dry_run: bool = False) -> Cleared:
 def _in_workspace(workspace: Workspace, *, dry_run: bool) -> list[Remnant]:
     dead = sweep(workspace.staging, only_look=True)
     paths = [workspace.staging / name for name in dead]
-    paths += dead_bags(workspace, swept=dead)
+    paths += [*dead_bags(workspace, swept=dead), *fetched.dead(workspace.folder)]
     spooled = list(_old_files(workspace.folder / "spool", workspace.clock() - _A_SPOOL))
     found = [(path, _size(path)) for path in (*paths, *spooled)]
     if not dry_run:

@@ -1,5 +1,5 @@
-"""What dead runs left in the workspace: staging folders, bags that were written but never admitted or were let go
-only half, reasons of a rejection not told, and leases that nobody else asked for.
+"""What dead runs left in the workspace: staging folders, what they had fetched from a bucket, bags that were written
+but never admitted or were let go only half, reasons of a rejection not told, and leases that nobody else asked for.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows import fetched
 from flows.quarantine import settle
 from flows.workspace import Workspace
 from preservation.packages.submission import sweep
@@ -23,6 +24,7 @@ def tidy(workspace: Workspace) -> None:
     (its run is over, or dead and swept) and the catalog does not count on the bag.
     """
     sweep(workspace.staging)
+    fetched.sweep(workspace.folder)
     settle(workspace)
     if workspace.bags.is_dir():
         with _bags_held(workspace, fcntl.LOCK_EX | fcntl.LOCK_NB) as ours:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import fetched
 from flows.ingest import ingest
 from flows.outcomes import Verdict
 from flows.remains import PROBES, clear
@@ -34,6 +35,7 @@ def plant(house: House) -> dict[str, int]:
         "staging/dead/files/x": b"abc",
         "bags/dead/data/x": b"defg",
         "spool/tmpabc": b"hi",
+        "fetched/0dead/scan/x": b"jklmn",
         "stores/a/.vankho-unfinished-00": b"1",
         "stores/a/aip/someone/v1/data/.vankho-unfinished-01": b"22",
         "stores/b/ledger/1/events/.vankho-unfinished-02": b"333",
@@ -67,6 +69,7 @@ def test_what_dead_runs_left_goes_and_nothing_else(taken: House):
             ("a", "aip/someone/v1/data/.vankho-unfinished-01", 2),
             ("b", "ledger/1/events/.vankho-unfinished-02", 3),
             ("workspace", "bags/dead", 4),
+            ("workspace", "fetched/0dead", 5),
             ("workspace", "spool/tmpabc", 2),
             ("workspace", "staging/dead", 3),
         ]
@@ -92,6 +95,24 @@ def test_what_a_living_run_works_on_stays(taken: House, tmp_path: Path):
         assert submission.folder.is_dir()
         assert (workspace.bags / "alive").is_dir()
         os.close(submission.lock)
+
+
+def test_what_is_being_fetched_stays_while_whoever_fetched_lives(taken: House):
+    folder, source = taken.folder, "s3://drop/scan 7"
+    ours = fetched.enter(folder, source)
+    place, _ = fetched.where(folder, source)
+    place.write_bytes(b"half a package")
+    with taken.open() as workspace:
+        assert clear(workspace).removed == []
+        assert place.exists()
+        with pytest.raises(BlockingIOError):
+            fetched.enter(folder, source)
+        os.close(ours)  # as when it is killed
+        assert [each.what for each in clear(workspace).removed] == [f"fetched/{place.parent.name}"]
+    ours = fetched.enter(folder, source)
+    place.mkdir()
+    fetched.let_go(folder, source, ours)
+    assert list((folder / fetched.FOLDER).iterdir()) == []
 
 
 def test_a_put_on_its_way_keeps_its_temporary_file(tmp_path: Path):
@@ -204,7 +225,7 @@ def test_the_command_says_what_it_removed(taken: House):
     looked = vankho("--dry-run", "--json")
     assert looked.returncode == 0, looked.stderr
     told = json.loads(looked.stdout)
-    assert (told["dry_run"], len(told["removed"]), told["findings"]) == (True, 6, [])
+    assert (told["dry_run"], len(told["removed"]), told["findings"]) == (True, 7, [])
     assert {"place": "a", "what": ".vankho-unfinished-00", "bytes": 1} in told["removed"]
     done = vankho()
     assert done.returncode == 0
