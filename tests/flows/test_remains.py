@@ -230,5 +230,5 @@ def test_the_command_says_what_it_removed(taken: House):
     done = vankho()
     assert done.returncode == 0
     assert "staging/dead" in done.stdout
-    assert "6 remains removed, 15 B." in done.stdout
+    assert "7 remains removed, 20 B." in done.stdout
     assert "Dead runs left nothing behind." in vankho().stdout
