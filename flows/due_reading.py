@@ -21,9 +21,9 @@ from flows.outcomes import Verdict
 from flows.references import version_named
 from flows.workspace import Workspace
 from policies.plan import Use, Why
-from preservation.catalog.coverage import count_due
 from preservation.catalog.errors import LeaseHeld
 from preservation.catalog.listing import DueCopy
+from preservation.catalog.loads import count_due
 from preservation.facts import Grade, Outcome
 from preservation.findings import Finding
 from preservation.progress import Progress

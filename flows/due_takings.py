@@ -39,8 +39,8 @@ from policies.plan import (
 from policies.simulation import Cohort
 from preservation.catalog import audit_days
 from preservation.catalog.audit_days import AuditDay
-from preservation.catalog.coverage import DueDay, due_days
 from preservation.catalog.listing import DueCopy
+from preservation.catalog.loads import DueDay, due_days
 from preservation.facts import Grade
 
 WEAKEST_FIRST = (Grade.PRESENCE, Grade.PROVIDER, Grade.BYTES)  # moments do not wait for hours

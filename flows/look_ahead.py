@@ -22,7 +22,7 @@ from policies.model import AuditPlan, Policy
 from policies.plan import Use, Why, next_due
 from policies.replication import wanted_stores
 from policies.simulation import Cohort, DayAhead, Rules, simulate
-from preservation.catalog.coverage import ProofDay, largest_copies, proof_days
+from preservation.catalog.loads import ProofDay, largest_copies, proof_days
 from preservation.facts import Grade
 from preservation.findings import Finding
 from wording import say

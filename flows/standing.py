@@ -16,7 +16,8 @@ from flows.in_force import policy_in_force
 from flows.late import late_because
 from flows.workspace import Workspace
 from policies.standing import Word
-from preservation.catalog.coverage import Count, Coverage, Summary
+from preservation.catalog.counts import Count
+from preservation.catalog.coverage import Coverage, Summary
 from preservation.catalog.listing import Cursor, VersionStanding
 from preservation.errors import UsageError
 from preservation.facts import Grade

@@ -9,7 +9,8 @@ from flows.lag import StoreLag
 from flows.measures import Measures, shut_off
 from policies.standing import Word
 from preservation.catalog.audit_days import AuditDay
-from preservation.catalog.coverage import Count, Coverage
+from preservation.catalog.counts import Count
+from preservation.catalog.coverage import Coverage
 from preservation.catalog.incidents import KINDS
 
 Sample = tuple[tuple[str, ...], float]

@@ -24,6 +24,7 @@ from preservation.catalog import (
     incidents,
     leases,
     listing,
+    loads,
     overtaken,
     placed,
     projections,
@@ -233,7 +234,7 @@ class Catalog:
     def load_ahead(self, store: str, grade: Grade, *, until: datetime) -> Iterator[tuple[date, int, int, int]]:
         """Per day (UTC) up to that of `until`: copies, objects and bytes that fall due as things stand now."""
         with self._database.reading() as connection:
-            return iter(coverage.load_ahead(connection, store, grade, until=until))
+            return iter(loads.load_ahead(connection, store, grade, until=until))
 
     def waiting(self, store: str, *, policy: str | None = None) -> Waiting:
         """What a store should have and has not proved: number, bytes, and since when the oldest waits."""

@@ -1,42 +1,25 @@
 """What the judgements answer in numbers: how all versions stand, what is proved in time, what is due and wanting.
 
 Promises: counts come from the tallies, in constant time. Lateness is told by the clock that is given, at the moment
-of asking. The lists behind the numbers are in listing.py.
+of asking. The lists behind the numbers are in listing.py, what falls due day by day in loads.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
+from preservation.catalog.counts import NONE, Count, day_of, of, tallied
 from preservation.catalog.judging import ABSENT, DAMAGED, OVERDUE, SAFE, UNJUDGED, UNPROVED, Judge
 from preservation.catalog.opening import Database
-from preservation.catalog.schema import dues, standings, tallies, versions, wanting, written
+from preservation.catalog.schema import dues, standings, versions, wanting
 from preservation.facts import Grade
 
 WEEK = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """So many versions (or copies), their files (or objects) and bytes."""
-
-    number: int = 0
-    items: int = 0
-    bytes: int = 0
-
-    def __add__(self, other: Count) -> Count:
-        return Count(self.number + other.number, self.items + other.items, self.bytes + other.bytes)
-
-    def __sub__(self, other: Count) -> Count:
-        return Count(self.number - other.number, self.items - other.items, self.bytes - other.bytes)
-
-
-NONE = Count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +99,17 @@ def summary(database: Database, judge: Judge | None, *, now: datetime) -> Summar
 
 def policies(connection: Connection) -> list[str]:
     """The policies that versions go by."""
-    return sorted({row.policy for row in _tallied(connection, "judged")})
+    return sorted({row.policy for row in tallied(connection, "judged")})
 
 
 def _words(connection: Connection, judge: Judge | None, *, now: datetime) -> dict[tuple[str, str], Count]:
     """Versions by (policy, word), without those that are to be judged (again)."""
     found: dict[tuple[str, str], Count] = {}
-    today = _day(now)
-    for row in _tallied(connection, "standing"):  # its store column holds the digest of the rules
+    today = day_of(now)
+    for row in tallied(connection, "standing"):  # its store column holds the digest of the rules
         if _holds(judge, row.policy, row.store):
             key = (row.policy, OVERDUE if row.word == SAFE and row.day < today else row.word)
-            found[key] = found.get(key, NONE) + _of(row)
+            found[key] = found.get(key, NONE) + of(row)
     s = standings.c
     for (policy, digest, _), late in _exactly(connection, s.word == SAFE, *_today(s.overdue_at, now)).items():
         if _holds(judge, policy, digest):
@@ -141,7 +124,7 @@ def _words(connection: Connection, judge: Judge | None, *, now: datetime) -> dic
 
 def unjudged(connection: Connection, judge: Judge | None, *, now: datetime) -> int:
     """How many versions are to be judged (again): never judged, by other rules, or by a clock that was wrong."""
-    held = {(row.policy, row.word): int(row.number) for row in _tallied(connection, "judged")}
+    held = {(row.policy, row.word): int(row.number) for row in tallied(connection, "judged")}
     stale = sum(number for (policy, digest), number in held.items() if not _holds(judge, policy, digest))
     wrong = [*_wrong(connection, now, late=True).items(), *_wrong(connection, now, late=False).items()]
     return stale + sum(count.number for (policy, digest, _), count in wrong if _holds(judge, policy, digest))
@@ -155,7 +138,7 @@ def _holds(judge: Judge | None, policy: str, digest: str) -> bool:
 def to_judge(connection: Connection, judge: Judge, *, now: datetime, limit: int) -> list[int]:
     """Row numbers of versions to be judged (again), as far as their policies can be read."""
     found: list[int] = []
-    for row in _tallied(connection, "judged"):
+    for row in tallied(connection, "judged"):
         digest = judge.digest(row.policy)
         if digest is not None and row.word != digest and len(found) < limit:
             here = (standings.c.policy == row.policy, standings.c.digest == row.word)
@@ -168,82 +151,12 @@ def to_judge(connection: Connection, judge: Judge, *, now: datetime, limit: int)
     return sorted(set(found))
 
 
-def load_ahead(
-    connection: Connection, store: str, grade: Grade, *, until: datetime
-) -> list[tuple[date, int, int, int]]:
-    """Per day in UTC up to that of `until`: how many copies, objects and bytes fall due as things stand now."""
-    days: dict[str, Count] = {}
-    for row in _tallied(connection, "due", store=store, word=grade.value):
-        if row.day <= _day(until):
-            days[row.day] = days.get(row.day, NONE) + _of(row)
-    return [(date.fromisoformat(day), held.number, held.items, held.bytes) for day, held in sorted(days.items())]
-
-
-@dataclass(frozen=True, slots=True)
-class DueDay:
-    """Copies of one policy that fall due on one day in UTC; `never`: those never proved, by the day on which they
-    will be overdue. The others are counted in every case.
-    """
-
-    policy: str
-    day: date
-    copies: int
-    objects: int
-    bytes: int
-    never: bool = False
-
-
-def due_days(database: Database, store: str, grade: Grade) -> list[DueDay]:
-    """What falls due in one store at one grade, by policy and day, as things stand now."""
-    with database.reading() as connection:
-        return [
-            DueDay(row.policy, date.fromisoformat(row.day), row.number, row.items, row.bytes, kind == "unproved")
-            for kind in ("due", "unproved")
-            for row in _tallied(connection, kind, store=store, word=grade.value)
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class ProofDay:
-    """Copies of one policy whose last proof was on one day in UTC; None: never proved."""
-
-    policy: str
-    day: date | None
-    copies: int
-    objects: int
-    bytes: int
-
-
-def proof_days(database: Database, store: str, grade: Grade) -> list[ProofDay]:
-    """When the copies in one store were last proved at one grade, by policy and day."""
-    with database.reading() as connection:
-        return [
-            ProofDay(row.policy, date.fromisoformat(row.day) if proved else None, row.number, row.items, row.bytes)
-            for kind, proved in (("proved", True), ("unproved", False))
-            for row in _tallied(connection, kind, store=store, word=grade.value)
-        ]
-
-
-def count_due(database: Database, store: str, grade: Grade, *, before: datetime) -> int:
-    """How many copies in one store fall due at one grade before a moment, counted one by one."""
-    query = select(func.count()).where(dues.c.store == store, dues.c.grade == grade.value, dues.c.due_at < before)
-    with database.reading() as connection:
-        return int(connection.execute(query).scalar_one())
-
-
-def largest_copies(database: Database) -> dict[str, tuple[int, int]]:
-    """By policy, the most objects and the most bytes that a copy of one version has."""
-    query = select(versions.c.policy, func.max(versions.c.objects), func.max(versions.c.object_bytes))
-    with database.reading() as connection:
-        return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(versions.c.policy))}
-
-
 def waiting(connection: Connection, store: str, *, policy: str | None) -> Waiting:
     """What one store should have and has not proved, of all policies or one; `oldest` is over all policies."""
     states = {ABSENT: NONE, UNPROVED: NONE, DAMAGED: NONE}
-    for row in _tallied(connection, "wanting", store=store):
+    for row in tallied(connection, "wanting", store=store):
         if policy in (None, row.policy):
-            states[row.word] += _of(row)
+            states[row.word] += of(row)
     w = wanting.c
     firsts = [
         connection.execute(select(func.min(w.since)).where(w.store == store, w.state == state)).scalar()
@@ -254,7 +167,7 @@ def waiting(connection: Connection, store: str, *, policy: str | None) -> Waitin
 
 
 def _coverage(connection: Connection, *, now: datetime) -> Iterator[Coverage]:
-    today, tomorrow = _day(now), _day(now + timedelta(days=1))
+    today, tomorrow = day_of(now), day_of(now + timedelta(days=1))
     kinds = ("due", "proved", "proved-until", "unproved", "absent")
     found = {kind: _by_place(connection, kind) for kind in kinds}
     for store, grade in sorted({place for places in found.values() for place in places}):
@@ -277,13 +190,13 @@ def _coverage(connection: Connection, *, now: datetime) -> Iterator[Coverage]:
             oldest_proof=connection.execute(select(func.min(dues.c.proved_at)).where(*here)).scalar(),
             next_due=connection.execute(select(func.min(dues.c.due_at)).where(*here)).scalar(),
             due_today=_sum(days["due"], before=tomorrow),
-            day=_sum(days["proved"]) - _sum(days["proved"], before=_day(now - timedelta(days=1))),
-            week=_sum(days["proved"]) - _sum(days["proved"], before=_day(now - WEEK)),
+            day=_sum(days["proved"]) - _sum(days["proved"], before=day_of(now - timedelta(days=1))),
+            week=_sum(days["proved"]) - _sum(days["proved"], before=day_of(now - WEEK)),
         )
 
 
 def _waiting_everywhere(connection: Connection) -> Iterator[Waiting]:
-    for store in sorted({row.store for row in _tallied(connection, "wanting")}):
+    for store in sorted({row.store for row in tallied(connection, "wanting")}):
         yield waiting(connection, store, policy=None)
 
 
@@ -337,22 +250,11 @@ def _today(moment: ColumnElement[Any], now: datetime) -> tuple[ColumnElement[boo
     return moment >= midnight, moment < now
 
 
-def _tallied(
-    connection: Connection, kind: str, *, store: str | None = None, word: str | None = None
-) -> list[Row[Any]]:
-    query = select(tallies).where(tallies.c.kind == kind)
-    if store is not None:
-        query = query.where(tallies.c.store == store)
-    if word is not None:
-        query = query.where(tallies.c.word == word)
-    return list(connection.execute(query.order_by(*tallies.primary_key)))
-
-
 def _by_place(connection: Connection, kind: str) -> dict[tuple[str, str], dict[str, Count]]:
     found: dict[tuple[str, str], dict[str, Count]] = {}
-    for row in _tallied(connection, kind):
+    for row in tallied(connection, kind):
         days = found.setdefault((row.store, row.word), {})
-        days[row.day] = days.get(row.day, NONE) + _of(row)
+        days[row.day] = days.get(row.day, NONE) + of(row)
     return found
 
 
@@ -361,12 +263,4 @@ def _sum(days: Mapping[str, Count], *, before: str | None = None) -> Count:
 
 
 def _total(connection: Connection, kind: str) -> Count:
-    return sum((_of(row) for row in _tallied(connection, kind)), NONE)
-
-
-def _of(row: Row[Any]) -> Count:
-    return Count(int(row.number), int(row.items), int(row.bytes))
-
-
-def _day(at: datetime) -> str:
-    return written(at)[:10]
+    return sum((of(row) for row in tallied(connection, kind)), NONE)
