@@ -5,13 +5,17 @@ Afterwards the database itself is asked how many objects it holds.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterable
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 
-from bench.catalog import admission, server_of
+from bench.catalog_fill import server_of
 from bench.measure import Result, Took, agree
 from bench.room import Room
 
@@ -60,3 +64,37 @@ def _counted(address: str) -> int:
     with psycopg.connect(address) as server:
         found = server.execute(_COUNT).fetchone()
         return int(found[0]) if found else 0
+
+
+_ADMISSION = """
+import json, resource, sys, time
+from pathlib import Path
+from preservation.catalog import open_catalog
+from tests.catalog.samples import event, objects, version
+address, base, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+facts = version(count)
+with open_catalog(address, base=base) as catalog:
+    made = time.perf_counter(), time.process_time()
+    for _ in objects(count):
+        pass
+    began = time.perf_counter(), time.process_time()
+    catalog.admit(facts, objects(count), [event()])
+    ended = time.perf_counter(), time.process_time()
+    print(json.dumps({
+        "files": count,
+        "seconds": round(ended[0] - began[0], 2),
+        "processor_seconds": round(ended[1] - began[1], 2),
+        "of_which_making_the_facts": round(began[1] - made[1], 2),
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }))
+"""
+
+
+def admission(address: str, base: Path, *, files: int = 1_000_000) -> dict[str, float]:
+    """Admit one package of so many files to the empty catalog there, in a process of its own. `seconds` and
+    `processor_seconds` (of our process, not of the server) hold the making of the facts, which is told apart.
+    """
+    command = [sys.executable, "-c", _ADMISSION, address, str(base), str(files)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer

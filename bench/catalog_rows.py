@@ -1,7 +1,7 @@
 """The rows of a generated catalog, and what every question about it must be answered, counted while they are made.
 
 Every version has three replicas. Which are damaged, absent, unproved or overdue, and when each was last proved,
-follows from its number alone; so two catalogs of one size are equal, in any database.
+follows from its number alone; so two catalogs of one size and one moment are equal, in any database.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 STORES = ("primary", "second", "third")
-DAY = 1440  # everything is counted in minutes before NOW
+DAY = 1440  # everything is counted in minutes before a moment, at noon in UTC
 INTERVALS = {"bytes": (90 * DAY, 14 * DAY), "presence": (7 * DAY, 7 * DAY)}  # those of the built-in policy
 NEVER = "9999-12-31T00:00:00.000000Z"
 ONCE = "0001-01-01T00:00:00.000000Z"
@@ -33,22 +33,16 @@ COLUMNS = {
     "tallies": "kind policy store word day number items bytes",
 }
 
-_DATES = {day: (NOW - timedelta(days=day)).strftime("%Y-%m-%d") for day in range(-400, 1200)}
 _TIMES = [f"T{minute // 60:02}:{minute % 60:02}:00.000000Z" for minute in range(DAY)]
 _NOON = 12 * 60
 Row = tuple[object, ...]
 
 
-def moment(ago: int) -> str:
-    """The moment so many minutes before NOW, as the catalog writes it."""
-    days, minute = divmod(_NOON - ago, DAY)
-    return _DATES[-days] + _TIMES[minute]
-
-
 @dataclass
 class Expected:
-    """The right answers: counted from what was meant, not from the rows."""
+    """The right answers at the moment `now`: counted from what was meant, not from the rows."""
 
+    now: datetime = NOW
     versions: int = 0
     files: int = 0
     bytes: int = 0
@@ -61,6 +55,18 @@ class Expected:
     wanting: Counter[tuple[str, str]] = field(default_factory=Counter)
     absent_since: list[int] = field(default_factory=list)  # minutes ago; some thousands
     tallies: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+    dates: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.now.hour, self.now.minute) != (12, 0):
+            raise ValueError(f"not noon: {self.now}")
+        days = range(-400, 1200)
+        self.dates = {day: (self.now - timedelta(days=day)).strftime("%Y-%m-%d") for day in days}
+
+    def moment(self, ago: int) -> str:
+        """The moment so many minutes before `now`, as the catalog writes it."""
+        days, minute = divmod(_NOON - ago, DAY)
+        return self.dates[-days] + _TIMES[minute]
 
     def tally(self, key: tuple[str, ...], items: int, size: int) -> None:
         """One more under this key."""
@@ -103,7 +109,7 @@ def _scattered(number: int) -> int:
 
 
 def _version(number: int, rows: dict[str, list[Row]], digest: str, expected: Expected) -> None:
-    name, word, mixed = identifier(number), kind(number), _scattered(number)
+    name, word, mixed, moment = identifier(number), kind(number), _scattered(number), expected.moment
     size = 1_000_000 + mixed % 9_000_000
     admitted = 400 * DAY + mixed % (300 * DAY)
     rows["aips"].append((name, None, f"collection {number % 100}"))
@@ -161,7 +167,7 @@ def _due(
     e: Expected,
 ) -> int:
     """One row of dues; returns how long ago it became overdue (negative: it will)."""
-    interval, grace = INTERVALS[grade]
+    (interval, grace), moment = INTERVALS[grade], e.moment
     due = admitted if age is None else age - interval * 85 // 100
     late = admitted - grace if age is None else age - interval - grace
     proved_at = None if age is None else moment(age)
