@@ -11,7 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from flows.settings import SECRETS_FILE, SETTINGS_FILE, Settings, WebSettings, read_settings
+from flows.settings import SECRETS_FILE, SETTINGS_FILE, Settings, WebSettings
+from flows.settings_files import read_settings
 from flows.workspace import Workspace
 from preservation.catalog.catalog import Catalog
 from preservation.catalog.opening import Database, address_of

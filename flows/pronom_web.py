@@ -19,7 +19,7 @@ from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
 
-from flows.settings import holds_credentials
+from flows.settings_files import holds_credentials
 from preservation.errors import PreservationError, UsageError
 from preservation.formats.pronom.facts import SignatureFiles
 from wording import Message, say

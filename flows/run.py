@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from flows.ledger import in_ledger
 from flows.looking_on import LookedOn
-from flows.settings import holds_credentials
+from flows.settings_files import holds_credentials
 from flows.workspace import Workspace
 from preservation.errors import UsageError
 from wording import say

@@ -28,8 +28,8 @@ from flows.settings import (
     LocalStoreSettings,
     S3StoreSettings,
     Settings,
-    read_settings,
 )
+from flows.settings_files import read_settings
 from policies.judging import judge_of
 from policies.load import load_policy
 from policies.model import Policy

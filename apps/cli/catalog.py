@@ -266,7 +266,7 @@ def catalog_upgrade(
     ] = None,
 ) -> Answer:
     """Show which migrations the catalog has had, and step its tables up, or down for an earlier release."""
-    from flows.settings import read_settings
+    from flows.settings_files import read_settings
     from flows.workspace import utc_now
     from preservation.catalog.stepping import revisions, step_to
 

@@ -39,7 +39,7 @@ def start(
 ) -> Answer:
     """Run everything on this machine, until Ctrl-C: Prefect's server and pages, scheduled runs, what watches them."""
     from flows import logs
-    from flows.settings import read_settings
+    from flows.settings_files import read_settings
     from flows.up import up
 
     folder = session.folder.resolve()

@@ -29,7 +29,7 @@ def serve(
     """Answer over HTTP until Ctrl-C: metrics for Prometheus, health, and how everything stands as JSON. Read-only."""
     from apps.dashboard.serve import serve as answer
     from flows import logs
-    from flows.settings import read_settings
+    from flows.settings_files import read_settings
 
     folder = session.folder.resolve()
     logs.set_up(os.environ, read_settings(folder).log, base=folder)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from flows.bandwidth import line_of, rate_now
-from flows.settings import BandwidthSettings, read_settings
+from flows.settings import BandwidthSettings
+from flows.settings_files import read_settings
 from flows.workspace import open_workspace
 from flows.yielding import ingest_runs
 from preservation.errors import PolicyError

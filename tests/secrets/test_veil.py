@@ -18,7 +18,7 @@ import pytest
 from flows import catalog_backup, logs
 from flows.failures import as_finding
 from flows.run import answering_server
-from flows.settings import holds_credentials, read_settings
+from flows.settings_files import holds_credentials, read_settings
 from flows.workspace import open_workspace
 from preservation.errors import PolicyError, UsageError
 from storage_adapters.s3_errors import translated
