@@ -6,9 +6,12 @@ Identification looks at nothing else of a file, whatever its size; only containe
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from preservation.formats.pronom.facts import WINDOW
+
+NEAR = 8192  # bytes of a file's end that are read at once: more than nearly all signatures look at
 
 
 class BecameShorter(Exception):
@@ -52,13 +55,36 @@ class Seen:
     tail: bytes
 
 
-def edges_of(descriptor: int, size: int) -> tuple[bytes, bytes]:
-    """The first and the last 128 KiB of the open file of so many bytes; of a small one the same twice.
+class Tail:
+    """The last bytes of a file: `ending` at once, all 128 KiB when they are asked for; few formats ask."""
+
+    __slots__ = ("_read", "_whole", "ending")
+
+    def __init__(self, ending: bytes, read: Callable[[], bytes] | None = None) -> None:
+        """`ending` is all that there is unless `read` gives more."""
+        self.ending = ending
+        self._whole = ending if read is None else None
+        self._read = read
+
+    def whole(self) -> bytes:
+        """The last 128 KiB, or the whole of a smaller file. Raises BecameShorter, OSError."""
+        if self._whole is None:
+            assert self._read is not None
+            self._whole = self._read()
+        return self._whole
+
+
+def edges_of(descriptor: int, size: int) -> tuple[bytes, Tail]:
+    """The first 128 KiB of the open file of so many bytes, and its last, which are read as far as they are asked for,
+    while the file is open. Of a small file both are the same.
 
     Raises BecameShorter, OSError.
     """
     head = _exactly(descriptor, min(size, WINDOW), 0)
-    return head, head if size <= WINDOW else _exactly(descriptor, WINDOW, size - WINDOW)
+    if size <= WINDOW:
+        return head, Tail(head)
+    ending = _exactly(descriptor, NEAR, size - NEAR)
+    return head, Tail(ending, lambda: _exactly(descriptor, WINDOW, size - WINDOW))
 
 
 def _exactly(descriptor: int, wanted: int, place: int) -> bytes:

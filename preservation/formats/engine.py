@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import IO, Any
 
 from preservation.facts import Basis, FormatFact
+from preservation.formats.edges import Tail
 from preservation.formats.limits import Limits
 from preservation.formats.namespaces import XmlRoot, sniff
 from preservation.formats.pronom.containers import Containers, ContainerUnreadable
@@ -40,7 +41,7 @@ class Engine:
         self._listed = {known.puid: {each.lower() for each in known.extensions} for known in release.formats}
         self._answer = lru_cache(maxsize=4096)(self._work_out)  # few answers differ: a book's pages are all alike
 
-    def identify(self, head: bytes, tail: bytes, name: str, whole: Callable[[], IO[bytes]]) -> FormatFact:
+    def identify(self, head: bytes, tail: bytes | Tail, name: str, whole: Callable[[], IO[bytes]]) -> FormatFact:
         """What the regular file is that begins and ends with these bytes (all of it where it has no more than a
         window); `name` serves for its extension only, and `whole` opens it when it proves to be a container.
 

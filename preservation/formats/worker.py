@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from preservation.facts import Basis, FormatFact
 from preservation.formats.edges import BecameShorter, edges_of
@@ -27,8 +27,12 @@ from preservation.formats.limits import Limits
 from preservation.formats.pronom.facts import SignatureFiles
 from wording.message import printable
 
+if TYPE_CHECKING:
+    from preservation.formats.engine import Engine
+
 OUT_OF_MEMORY = 75  # exit code
 TOOL = f"vankho {version('vankho')}"
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def main() -> None:
@@ -62,8 +66,10 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
         given = [requests.read(length) for length in lengths]
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
         try:
-            head, tail = given or _edges(path)
-            fact = engine.identify(head, tail or head, name, partial(open_regular, path))
+            if given:
+                fact = engine.identify(given[0], given[1] or given[0], name, partial(open_regular, path))
+            else:
+                fact = _identified(engine, path, name)
         except MemoryError:
             raise
         except BecameShorter:
@@ -76,19 +82,27 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
         send(answers, fact)
 
 
-def _edges(path: str) -> tuple[bytes, bytes]:
-    with open_regular(path) as file:
-        return edges_of(file.fileno(), os.fstat(file.fileno()).st_size)
+def _identified(engine: Engine, path: str, name: str) -> FormatFact:
+    descriptor, size = _opened(path)
+    try:
+        return engine.identify(*edges_of(descriptor, size), name, partial(open_regular, path))
+    finally:
+        os.close(descriptor)
 
 
 def open_regular(path: str) -> IO[bytes]:
     """The file opened for reading. Raises OSError for links, pipes, devices, folders; never waits for a writer."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    return os.fdopen(_opened(path)[0], "rb")
+
+
+def _opened(path: str) -> tuple[int, int]:
+    """The open file, and its size."""
+    descriptor = os.open(path, _READING)
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
         os.close(descriptor)
         raise OSError("not a regular file")
-    return os.fdopen(descriptor, "rb")
+    return descriptor, facts.st_size
 
 
 def reason(error: Exception) -> str:

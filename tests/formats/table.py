@@ -107,12 +107,13 @@ def comparer(release: Release | None = None, fido: AskFido | None = None) -> Com
         with path.open("rb") as file:
             head, tail = edges_of(file.fileno(), os.fstat(file.fileno()).st_size)
             fact = engine.identify(head, tail, path.name, lambda: path.open("rb"))
+            matches = matcher.match(head, tail)
         try:
             basis, named = fido(path)
         except Exception as error:  # FIDO raises what its libraries raise, and then has no answer
             return f"FIDO raised {type(error).__name__}", None
         theirs, ours = {puid for puid, _ in named}, {fact.puid or "", *fact.candidates} - {""}
-        in_order = [(known.puid, name) for known, name in matcher.match(head, tail)]
+        in_order = [(known.puid, name) for known, name in matches]
         if basis is Basis.SIGNATURE and head and in_order != named:
             return None, f"FIDO: {named[:3]}, ours: {in_order[:3]}"
         kind = difference(basis, theirs, fact.basis, ours)

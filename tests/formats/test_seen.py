@@ -52,7 +52,9 @@ def test_what_streamed_by_has_the_edges_of_the_file(files, piece):
     for path in files:
         with path.open("rb") as file:
             kept = seen(path, piece)
-            assert (kept.head, kept.tail) == edges_of(file.fileno(), path.stat().st_size)
+            head, tail = edges_of(file.fileno(), path.stat().st_size)
+            assert (kept.head, kept.tail) == (head, tail.whole())
+            assert tail.whole().endswith(tail.ending)
 
 
 def test_the_answers_are_those_of_the_files(files):

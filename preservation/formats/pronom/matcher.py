@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from preservation.formats.pronom.demands import links, says_no_more
-from preservation.formats.pronom.facts import Format, Pattern, Release
-from preservation.formats.pronom.plans import EMPTY, Candidate, plans_of
+from preservation.formats.edges import NEAR, Tail
+from preservation.formats.pronom.demands import links, reach, says_no_more
+from preservation.formats.pronom.facts import NO_END, Format, Pattern, Release
+from preservation.formats.pronom.plans import EMPTY, ENDING, HEAD, TAIL, Candidate, Plan, Questions, plans_of
 
 
 class Matcher:
@@ -24,58 +25,95 @@ class Matcher:
         self._candidates, self._asks = plans.candidates, plans.asks
         self._common, self._by_first = plans.common, plans.by_first
 
-    def match(self, head: bytes, tail: bytes) -> list[tuple[Format, str]]:
+    def match(self, head: bytes, tail: bytes | Tail) -> list[tuple[Format, str]]:
         """(Format, name of its signature) of every match that no other match rules out, in the release's order."""
+        last = tail if isinstance(tail, Tail) else Tail(tail)
         held: dict[int, bool] = {}
         matches: list[tuple[Format, str]] = []
         order, wanted = -1, True
-        for number in sorted(self._possible(head, tail)):
+        for number in sorted(self._possible(head, last)):
             candidate = self._candidates[number]
             for ask in candidate.asks:
-                if not (held[ask] if ask in held else self._holds(ask, head, tail, held)):
+                if not (held[ask] if ask in held else self._holds(ask, head, last, held)):
                     break
             else:
                 if candidate.order != order:
                     order, puid = candidate.order, candidate.format.puid
                     wanted = not any(puid in other.better_than for other, _ in matches)
-                if wanted and _matches(candidate, head, tail):
+                if wanted and _matches(candidate, head, last):
                     matches.append((candidate.format, candidate.signature.name))
         return without_inferior(matches)
 
-    def _possible(self, head: bytes, tail: bytes) -> list[int]:
-        """The candidates that the plans leave. Python searches backwards in half the time that it takes forwards."""
+    def _possible(self, head: bytes, tail: Tail) -> list[int]:
+        """The candidates that the plans leave."""
         found: list[int] = []
-        for plan in (self._by_first[head[0] if head else EMPTY], self._common):
+        plans = [self._by_first[head[0] if head else EMPTY], self._common]
+        for plan in plans:  # what is found may append further ones
             found += plan.always
-            for window, (tables, stretches, wide) in zip((head, tail), plan.windows, strict=True):
-                for start, end, table in tables:
-                    if numbers := table.get(window[start:end]):
-                        found += numbers
-                for start, end, literals in stretches:
-                    find = window[start:end].rfind
-                    for literal, numbers in literals:
-                        if find(literal) >= 0:
-                            found += numbers
-                for rare, literal, start, end, numbers in wide:
-                    if rare in window and window.rfind(literal, start, end) >= 0:
-                        found += numbers
+            for place, questions in plan.windows:
+                window = head if place == HEAD else tail.ending if place == ENDING else tail.whole()
+                _ask_for(window, questions, found, plans)
         return found
 
-    def _holds(self, ask: int, head: bytes, tail: bytes, held: dict[int, bool]) -> bool:
+    def _holds(self, ask: int, head: bytes, tail: Tail, held: dict[int, bool]) -> bool:
         """Whether the literal lies where it must; remembered for this file."""
-        in_tail, rare, literal, start, soon, end = self._asks[ask]
-        window = tail if in_tail else head
-        held[ask] = answer = rare in window and (
-            window.find(literal, start, soon) >= 0 or window.rfind(literal, start, end) >= 0
-        )
+        place, rare, literal, start, soon, end = self._asks[ask]
+        if place == TAIL and end == NO_END and tail.ending.rfind(literal) >= 0:  # enough, and the rest is not read
+            held[ask] = True
+            return True
+        window = head if place == HEAD else tail.ending if place == ENDING else tail.whole()
+        if soon is None:
+            answer = window.find(literal, start, end) >= 0
+        else:
+            answer = all(map(window.__contains__, rare)) and (
+                window.find(literal, start, soon) >= 0 or window.rfind(literal, start, end) >= 0
+            )
+        held[ask] = answer
         return answer
 
 
-def _matches(candidate: Candidate, head: bytes, tail: bytes) -> bool:
+def _ask_for(window: bytes, questions: Questions, found: list[int], plans: list[Plan]) -> None:
+    """Add the candidates that the window leaves, and what else is to be asked. Python searches backwards in half the
+    time that it takes forwards.
+    """
+    tables, stretches, wide = questions
+    for start, end, table in tables:
+        if then := table.get(window[start:end]):
+            found += then[0]
+            plans += then[1]
+    for start, end, literals in stretches:
+        part = window[start:end]
+        for byte, literal, then in literals:
+            if byte in part and part.rfind(literal) >= 0:
+                found += then[0]
+                plans += then[1]
+    for rare, literal, start, end, then in wide:
+        for byte in rare:
+            if byte not in window:
+                break
+        else:
+            if window.rfind(literal, start, end) >= 0:
+                found += then[0]
+                plans += then[1]
+
+
+def _matches(candidate: Candidate, head: bytes, tail: Tail) -> bool:
     if candidate.searches is None:
         patterns = sorted(candidate.signature.patterns, key=lambda pattern: not pattern.anchored)  # quick ones first
-        candidate.searches = [(search_of(pattern), pattern.tail) for pattern in patterns]
-    return all(search(tail if in_tail else head) for search, in_tail in candidate.searches)
+        candidate.searches = [_search_in(pattern) for pattern in patterns]
+    return all(search(head, tail) for search in candidate.searches)
+
+
+def _search_in(pattern: Pattern) -> Callable[[bytes, Tail], object]:
+    """How to look for the pattern in a file, in no more of it than it can take in."""
+    search = search_of(pattern)
+    if not pattern.tail:
+        return lambda head, _: search(head)
+    if reach(pattern.regex) <= NEAR:
+        return lambda _, tail: search(tail.ending)
+    if says_no_more(pattern.regex) or links(pattern.regex):  # literals from the end: what is near is no less there
+        return lambda _, tail: search(tail.ending) or search(tail.whole())
+    return lambda _, tail: search(tail.whole())
 
 
 def search_of(pattern: Pattern) -> Callable[[bytes], object]:
