@@ -74,8 +74,11 @@ class BagView:
 
     def payload(self) -> tuple[int, int]:
         """How many files and bytes stand under data/."""
-        sizes = [self.sizes[number] for path, number in self.files.items() if path.startswith("data/")]
-        return len(sizes), sum(sizes)
+        count = total = 0
+        for path, number in self.files.items():
+            if path.startswith("data/"):
+                count, total = count + 1, total + self.sizes[number]
+        return count, total
 
 
 def folder_view(root: Path, notes: Notes) -> BagView:
@@ -96,15 +99,15 @@ def folder_view(root: Path, notes: Notes) -> BagView:
         folder = waiting.pop()
         try:
             with os.scandir(f"{base}/{folder}") as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+                names = sorted(entry.name for entry in found)
         except OSError as error:
             text = say("This folder cannot be read.")
             notes.error("folder-unreadable", text, folder or ".", expected="r-x", seen=str(error))
             view.refused.add(folder)
             continue
-        for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            facts = _lstat(entry, path, notes)
+        for name in names:
+            path = f"{folder}/{name}" if folder else name
+            facts = _lstat(base, path, notes)
             if facts is None:
                 view.refused.add(path)
             elif stat.S_ISDIR(facts.st_mode):
@@ -115,11 +118,11 @@ def folder_view(root: Path, notes: Notes) -> BagView:
     return view
 
 
-def _lstat(entry: os.DirEntry[str], path: str, notes: Notes) -> os.stat_result | None:
+def _lstat(base: str, path: str, notes: Notes) -> os.stat_result | None:
     if not is_utf8(path, notes):
         return None
     try:
-        return entry.stat(follow_symlinks=False)
+        return os.lstat(f"{base}/{path}")
     except OSError as error:
         notes.error("file-unreadable", say("This file cannot be read."), path, expected="r--", seen=str(error))
         return None

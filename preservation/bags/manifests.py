@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Mapping
+from typing import IO
 
 from preservation.bags.digests import ALGORITHMS, REGISTERED
 from preservation.bags.paths import Bag, decoded, escaped, is_safe
@@ -16,10 +19,13 @@ _LINE = re.compile(r"([0-9A-Fa-f]+)[ \t]+([^ \t].*)", re.DOTALL)
 _LITTER = re.compile(r"(^|/)(Thumbs\.db|desktop\.ini|\.DS_Store|\._[^/]*)$", re.IGNORECASE)
 
 
+IN_MEMORY = 100_000  # files whose digests are kept in memory; those of more wait in a nameless file
+
+
 class Manifest:
     """One manifest: what it promises of the files that are there, and (`absent`) of those that are not.
 
-    The digests lie end to end in one array, by the numbers of the files: a million of them take little memory.
+    The digests lie end to end, by the numbers of the files: in memory, or for a very large bag in a temporary file.
     """
 
     def __init__(self, name: str, algorithm: str, files: Mapping[str, int]) -> None:
@@ -28,13 +34,19 @@ class Manifest:
         self.absent: dict[str, bytes] = {}
         self._files = files
         self._length = _HEX_LENGTH[algorithm] // 2
-        self._digests = bytearray(len(files) * self._length)
         self._listed = bytearray(len(files))
+        self._apart: IO[bytes] | None = None
+        if len(files) > IN_MEMORY:
+            self._apart = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it goes with the manifest
+        self._digests = bytearray(0 if self._apart else len(files) * self._length)
 
     def promise(self, path: str, digest: bytes) -> None:
         """Enter the digest of a file that is there."""
         number = self._files[path]
-        self._digests[number * self._length : (number + 1) * self._length] = digest
+        if self._apart is not None:
+            os.pwrite(self._apart.fileno(), digest, number * self._length)
+        else:
+            self._digests[number * self._length : (number + 1) * self._length] = digest
         self._listed[number] = 1
 
     def promised(self, path: str) -> bytes | None:
@@ -42,6 +54,8 @@ class Manifest:
         number = self._files[path]
         if not self._listed[number]:
             return None
+        if self._apart is not None:
+            return os.pread(self._apart.fileno(), self._length, number * self._length)
         return bytes(self._digests[number * self._length : (number + 1) * self._length])
 
 

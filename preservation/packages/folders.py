@@ -38,7 +38,7 @@ class Listed:
 
 
 def list_folder(root: Path, *, try_open: bool, depth: int) -> Iterator[Listed]:
-    """Everything below the folder, sorted by path bytes; nothing is read. Bounded by the largest single folder.
+    """Everything below the folder, sorted by path bytes; nothing is read. Keeps the names of a folder of each level.
 
     Of a folder that lies more than `depth` deep only its name is listed: nothing below it could be kept.
 
@@ -61,21 +61,29 @@ def list_folder(root: Path, *, try_open: bool, depth: int) -> Iterator[Listed]:
 
 def _one_folder(full: bytes, prefix: bytes) -> Iterator[tuple[bytes, Listed]]:
     try:
-        with os.scandir(full) as found:
-            inside = [(_listed(entry, prefix), entry.path) for entry in found]
+        with os.scandir(full) as found:  # names alone: of a million files in one folder more would not be flat
+            inside = sorted(entry.name + b"/" if _is_folder(entry) else entry.name for entry in found)
     except OSError as error:
         yield full, Listed(prefix[:-1], Kind.FOLDER, problem=error.strerror)
         return
-    for listed, path in sorted(inside, key=lambda one: one[0].name + (b"/" if one[0].kind is Kind.FOLDER else b"")):
-        yield path, listed
+    for sorted_as in inside:
+        name = sorted_as.rstrip(b"/")
+        path = full + b"/" + name
+        yield path, _listed(path, prefix + name)
 
 
-def _listed(entry: os.DirEntry[bytes], prefix: bytes) -> Listed:
-    name = prefix + entry.name
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     try:
-        seen = entry.stat(follow_symlinks=False)
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _listed(path: bytes, name: bytes) -> Listed:
+    try:
+        seen = os.lstat(path)
         if stat.S_ISLNK(seen.st_mode):
-            return Listed(name, Kind.LINK, target=os.readlink(entry.path))  # noqa: PTH115 - bytes
+            return Listed(name, Kind.LINK, target=os.readlink(path))  # noqa: PTH115 - bytes
     except OSError as error:
         return Listed(name, Kind.FILE, problem=error.strerror)
     if stat.S_ISDIR(seen.st_mode):

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
+from preservation.bags.check import check_bag
+from preservation.findings import Severity
+from tests.bags.bag_maker import make_bag
+
 FILES = 10_000
-MOST_PER_FILE = 600  # bytes of memory for one file of the payload
+MOST_PER_FILE = 500  # bytes of memory for one file of the payload
 
 # In a process of its own, because the highest use of memory is known only for a whole process.
 MEASURE = """
 import os, resource, sys
+import preservation.bags.manifests
 import preservation.inventory
 from datetime import date
 from pathlib import Path
@@ -25,7 +32,7 @@ from preservation.inventory import load_file, load_format, write_facts
 from preservation.packages.received import Received
 from preservation.packages.submission import Submission
 
-preservation.inventory.IN_MEMORY = 1000  # as if it were a package of a million
+preservation.inventory.IN_MEMORY = preservation.bags.manifests.IN_MEMORY = 1000  # as if it were a package of a million
 count, root = int(sys.argv[1]), Path(sys.argv[2])
 folder = root / "s"
 (folder / "received").mkdir(parents=True)
@@ -52,3 +59,14 @@ def test_memory_is_flat(tmp_path):
         return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
     assert peak(FILES) - peak(10) < FILES * MOST_PER_FILE
+
+
+def test_the_digests_of_a_very_large_bag_are_compared_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Past the bound they wait in a file; nothing else changes, and what differs is told with both digests."""
+    bag = make_bag(tmp_path / "bag", {f"data/{number}": b"%d" % number for number in range(5)})
+    monkeypatch.setattr("preservation.bags.manifests.IN_MEMORY", 3)
+    assert check_bag(bag).valid
+    (bag / "data/3").write_bytes(b"4")
+    (found,) = [each for each in check_bag(bag).findings if each.severity is Severity.ERROR]
+    promised, seen = (sha256(content).hexdigest() for content in (b"3", b"4"))
+    assert (found.code, found.path, found.expected, found.seen) == ("digest-differs", "data/3", promised, seen)
