@@ -11,8 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from flows.settings import SECRETS_FILE, SETTINGS_FILE, Settings, WebSettings
-from flows.settings_files import read_settings
+from flows.settings import Settings, WebSettings
+from flows.settings_files import read_settings, settings_stamp
 from flows.workspace import Workspace
 from preservation.catalog.catalog import Catalog
 from preservation.catalog.opening import Database, address_of
@@ -36,7 +36,7 @@ class Looking:
 
     def settings(self) -> Settings:
         """As the files are now. Raises PolicyError."""
-        stamp = (_stamp(self.folder / SETTINGS_FILE), _stamp(self.folder / SECRETS_FILE))
+        stamp = settings_stamp(self.folder)
         if self._settings is None or self._settings[0] != stamp:
             self._settings = stamp, read_settings(self.folder)
         return self._settings[1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import stat
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -34,6 +35,16 @@ def read_settings(workspace: Path) -> Settings:
     _keep_secrets(settings, file)
     _refuse_shared_places(settings, workspace, file)
     return settings
+
+
+def settings_stamp(workspace: Path) -> tuple[object, ...]:
+    """Changes when one of the files is written, comes or goes."""
+    seen: list[object] = []
+    for name in (SETTINGS_FILE, SECRETS_FILE):
+        with suppress(OSError):
+            file = (workspace / name).stat()
+            seen.append((name, file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size))
+    return tuple(seen)
 
 
 def holds_credentials(address: str) -> bool:

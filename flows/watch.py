@@ -19,13 +19,14 @@ from flows.drop_folder import Look, Why, key_of
 from flows.failures import as_finding
 from flows.ingest import Ingested, ingest, ingest_batch
 from flows.run import carry_out
+from flows.settings_files import read_settings, settings_stamp
 from flows.watch_state import Waits
 from flows.watched import Watched
 from flows.workspace import Workspace
 from preservation.catalog import deliveries
 from preservation.catalog.deliveries import FAILED, Delivery
 from preservation.catalog.errors import LeaseHeld
-from preservation.errors import PackageError, PreservationError
+from preservation.errors import PackageError, PolicyError, PreservationError
 from preservation.findings import Severity
 from storage_adapters.errors import StorageError
 from wording import Message, say
@@ -34,6 +35,10 @@ BATCH = 32  # packages taken together: each is a lease, and a batch ends before 
 SHORTEST, SOON, LONGEST = 0.2, 1.0, 15.0  # seconds between two looks
 # What keeps a package out although it may be whole: the disk, the rights, a copy that goes on.
 _AGAIN = frozenset({"changed-while-read", "file-unreadable", "source-unreadable", "source-not-found"})
+
+
+class SettingsChanged(Exception):
+    """The settings were written and are sound; whoever watches opens the workspace anew and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class _Watch:
     still: dict[str, dict[str, _Still]] = field(default_factory=dict)
     waits: dict[str, list[Waits]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
+    settings: tuple[object, ...] = ()  # the stamp of those in force
     hurry: bool = False  # a package that its producer calls ready needs but a second look
 
 
@@ -67,9 +73,10 @@ def watch(
     """Take what is quiet, for ever; with `once` what keeps still for the settle time from now on, and end.
 
     Gives what was taken and what waits, by place, when it ends; KeyboardInterrupt passes, and what was begun is taken
-    by the next one. Raises CatalogError, PolicyError when the policy of a place is wrong at the start.
+    by the next one. Raises CatalogError, PolicyError when the policy of a place is wrong at the start, and, but
+    never with `once`, SettingsChanged between two packages.
     """
-    it = _Watch(workspace, tell)
+    it = _Watch(workspace, tell, settings=settings_stamp(workspace.folder))
     for each in places:
         workspace.policy(each.policy)
         it.known[each.place.key] = deliveries.newest(workspace.catalog.database, each.place.key)
@@ -87,11 +94,26 @@ def watch(
                 return it.taken, it.waits
             if not once:
                 it.taken.clear()
+                _refuse_old_settings(it)
             if not more:
                 time.sleep(min(pause, SOON) if it.hurry else pause)
     finally:
         for each in places:
             watch_state.forget(workspace, each.place.key)
+
+
+def _refuse_old_settings(it: _Watch) -> None:
+    """Keys of stores and of places may be other ones now. Raises SettingsChanged."""
+    stamp = settings_stamp(it.workspace.folder)
+    if stamp == it.settings:
+        return
+    it.settings = stamp
+    try:
+        read_settings(it.workspace.folder)
+    except PolicyError as error:
+        it.tell(say("The settings are wrong now, and those of before stay in force: {reason}", reason=error.what))
+        return
+    raise SettingsChanged
 
 
 def _may_settle(it: _Watch, began: float) -> bool:

@@ -55,21 +55,38 @@ def take_from(
     ] = False,
 ) -> Answer:
     """Take packages that keep still from drop folders, each once, and write the outcome beside them."""
+    from flows.watch import SettingsChanged
+
+    if only_list:
+        with session.open() as workspace:
+            return _listed(workspace)
+    try:
+        with _ended_by_signals():
+            while True:
+                try:
+                    return _watched(session, folder, once=once, settle=settle, policy=policy, collection=collection)
+                except SettingsChanged:
+                    _tell(session, say("The settings have changed and are read anew."))
+    except KeyboardInterrupt:
+        return Answer({"ended": "as asked"}, [say("Ended as asked.")])
+
+
+def _watched(
+    session: Session,
+    folder: Path | None,
+    *,
+    once: bool,
+    settle: str | None,
+    policy: str | None,
+    collection: str | None,
+) -> Answer:
     from flows import watch_places
     from flows.watch import watch
 
     with session.open() as workspace:
-        if only_list:
-            return _listed(workspace)
         places = watch_places.places(workspace, folder, settle=settle, policy=policy, collection=collection)
-        try:
-            with _ended_by_signals():
-                _tell(
-                    session, say("Watching {places}. Ctrl-C ends it.", places=", ".join(p.place.key for p in places))
-                )
-                taken, waits = watch(workspace, places, tell=lambda line: _tell(session, line), once=once)
-        except KeyboardInterrupt:
-            return Answer({"ended": "as asked"}, [say("Ended as asked.")])
+        _tell(session, say("Watching {places}. Ctrl-C ends it.", places=", ".join(p.place.key for p in places)))
+        taken, waits = watch(workspace, places, tell=lambda line: _tell(session, line), once=once)
         data = {
             "taken": [ingested_json(each, session.language) for each in taken],
             "waiting": {place: [_waits_json(each) for each in some] for place, some in waits.items()},

@@ -303,6 +303,26 @@ def test_ended_by_sigterm_it_leaves_nothing(house: House, drop: Path) -> None:
     assert list((house.folder / watch_state.FOLDER).iterdir()) == []
 
 
+def test_settings_that_change_are_read_anew_once_they_are_sound(house: House, drop: Path) -> None:
+    """Keys that are rotated reach a watcher that goes on for months."""
+    command = [str(PROGRAM), "-w", str(house.folder), "--lang", "en", "watch", str(drop), "--settle", "0.3s"]
+    settings = house.folder / "vankho.toml"
+    before = settings.read_text("utf-8")
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        said = iter(running.stdout.readline, "")
+        assert any("Watching" in line for line in said)
+        settings.write_text(before + "[circuit]\nfailure = 2\n", "utf-8")
+        assert any("wrong now, and those of before stay in force" in line for line in said)
+        settings.write_text(before + "[circuit]\nfailures = 2\n", "utf-8")
+        assert any("read anew" in line for line in said)
+        assert any("Watching" in line for line in said)
+        package(drop / "gói")
+        assert any("gói: accepted" in line for line in said)
+        running.send_signal(signal.SIGTERM)
+        assert any("Ended as asked." in line for line in said)
+
+
 def test_what_may_not_be_watched(house: House, drop: Path) -> None:
     def asked(workspace: Workspace, folder: Path | None, settle: str | None = None) -> object:
         return watch_places.places(workspace, folder, settle=settle, policy=None, collection=None)
