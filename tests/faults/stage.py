@@ -59,11 +59,12 @@ class Ground:
     read_timeout: float = PATIENT
     part_size: int = PART
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    texts: list[Any] = field(default_factory=list)  # of the policies, which stay as they are
 
 
 @contextmanager
 def ground(folder: Path, settings: S3Settings, *, part_size: int = PART) -> Iterator[Ground]:
-    """Everything that runs need, on a running server; flows try again at once and send small parts meanwhile."""
+    """Everything that runs need, on a running server."""
     with fault_proxy(settings.endpoint_url or "", strike) as proxy, Identifier() as identifier:
         direct = boto3.client(
             "s3",
@@ -81,8 +82,7 @@ def ground(folder: Path, settings: S3Settings, *, part_size: int = PART) -> Iter
         house = House(made.template, {}).settle()
         with house.open() as workspace:
             _ = workspace.catalog
-        with _hurried(made):
-            yield made
+        yield made
 
 
 @contextmanager
@@ -98,15 +98,14 @@ def ministack_ground(folder: Path) -> Iterator[Ground]:
 
 @contextmanager
 def _hurried(made: Ground) -> Iterator[None]:
-    """Small parts, short timeouts, and trying again at once."""
+    """Small parts, short timeouts, and trying again at once. For one run: other tests of the process go as usual."""
     usual = flows.workspace._s3, flows.steps.RETRY_DELAYS, S3Settings.part_size_for, flows.ledger.policy_texts
     flows.workspace._s3, flows.steps.RETRY_DELAYS = _small_parts(made, usual[0]), (0.01, 0.01)
     S3Settings.part_size_for = lambda self, size: self.part_size
-    texts: list[Any] = []  # the policies stay as they are; reading them is a fifth of a run
 
     def policy_texts(workspace: Workspace) -> Any:
-        texts[:] = texts or [usual[3](workspace)]
-        return texts[0]
+        made.texts[:] = made.texts or [usual[3](workspace)]  # reading them is a fifth of a run
+        return made.texts[0]
 
     flows.ledger.policy_texts = policy_texts
     try:
@@ -185,7 +184,8 @@ def stage(made: Ground, scenario: Scenario) -> Iterator[Play]:
             for name in buckets:
                 workspace.catalog.save_capabilities(name, made.capabilities, workspace.clock())
     try:
-        yield Play(made, scenario, house, buckets, folder / "out")
+        with _hurried(made):
+            yield Play(made, scenario, house, buckets, folder / "out")
     finally:
         calm(made)
         for bucket in buckets.values():
