@@ -110,9 +110,9 @@ def due_json(each: DueAudited, language: str) -> dict[str, Any]:
         "seconds": round(each.seconds, 3),
         "waiting": each.waiting,
         "held": each.held,
-        "busy": translate(each.busy, language) if each.busy is not None else None,
         "paused": each.paused,
         "again": each.again.isoformat() if each.again is not None else None,
+        "busy": translate(each.busy, language) if each.busy is not None else None,
         "opens": each.opens.isoformat() if each.opens is not None else None,
         "wrong": [report_json(wrong.report, language) for wrong in each.wrong],
     }
