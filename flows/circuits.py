@@ -21,6 +21,7 @@ from wording import Message, say
 
 NOT_TRIED = "store-not-tried"
 SILENT = "store-unavailable"  # the code of a store that does not answer
+FULL = "store-full"
 _AS_A_WHOLE = (StorageUnavailable, StorageDenied, StorageFull)
 
 
@@ -93,6 +94,17 @@ def worked(workspace: Workspace, store: str, *, read_only: bool = False) -> None
     """The store did its work: what failed before is over, as far as reading alone can tell with `read_only`."""
     circuit = circuits.of(workspace.catalog.database, store)
     if circuit is not None and (not read_only or circuit.code == SILENT):
+        circuits.close(workspace.catalog.database, store)
+
+
+def wrote_little(workspace: Workspace, store: str) -> None:
+    """Something small was written: credentials are good, and it answers. Whether it is full, or fails with what is
+    large, shows with a copy: a store that is left alone, or has failed in this run, is not cleared by this.
+    """
+    circuit, began = circuits.of(workspace.catalog.database, store), workspace.run.began
+    if circuit is None or circuit.next_try_at is not None or circuit.code == FULL:
+        return
+    if began is not None and circuit.failed_at < began:
         circuits.close(workspace.catalog.database, store)
 
 

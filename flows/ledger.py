@@ -122,7 +122,7 @@ def push(workspace: Workspace, stores: Sequence[str]) -> list[Pushed]:
 
 def _push_one(workspace: Workspace, store: str, *, policies: dict[str, bytes], segments: Any) -> Pushed | Finding:  # noqa: ANN401
     try:
-        return write_ledger(
+        pushed = write_ledger(
             workspace.catalog,
             workspace.store(store),
             now=workspace.clock(),
@@ -131,6 +131,8 @@ def _push_one(workspace: Workspace, store: str, *, policies: dict[str, bytes], s
             policies=policies,
             segments=segments,
         )
+        circuits.wrote_little(workspace, store)
+        return pushed  # noqa: TRY300 - what the catalog raises now is told as any of the above
     except (PreservationError, StorageError, OSError) as error:
         return _not_written(store, error)
 

@@ -11,6 +11,7 @@ import pytest
 
 import flows.replicate
 from flows import circuits
+from flows.audit import audit
 from flows.ingest import ingest
 from flows.lag import lag
 from flows.ledger import in_ledger
@@ -109,7 +110,7 @@ def test_a_store_that_fails_is_left_alone_probed_and_catches_up(house: House, tm
         behind = {each.store: each for each in lag(workspace)}["b"]
         assert (behind.waiting, behind.open, behind.stuck) == (3, True, "refused")
         assert behind.next_try_at is not None and now < behind.next_try_at <= now + kept.LONGEST
-        json.dumps(behind.as_json())
+        json.dumps(behind.as_json("vi"))
         (tmp_path / "away").rename(tmp_path / "disk")
         assert circuits.shut(workspace, "b") is not None  # it was not asked
         workspace.clock = lambda: now + timedelta(hours=1)
@@ -152,6 +153,22 @@ def test_a_full_store_is_read_all_the_same(house: House) -> None:
         assert circuits.left_alone(workspace, "b")
         assert circuits.probe(workspace, "b") is None
         assert not circuits.left_alone(workspace, "b")
+
+
+def test_keys_that_were_mended_are_believed_once_something_was_written(house: House, tmp_path: Path) -> None:
+    """A run that only reads writes the ledger at its end; nothing else may be left to write for weeks."""
+    take_in(house, tmp_path, 1)
+    before = datetime.now(UTC) - timedelta(hours=1)
+    with house.open() as workspace:
+        database = workspace.catalog.database
+        for code, left in (("store-denied", False), ("store-full", True)):
+            kept.failed(database, "b", code=code, reason={}, limit=3, now=before)
+            in_ledger(workspace, audit, [])
+            assert (kept.of(database, "b") is not None) == left, code
+            kept.close(database, "b")
+        kept.failed(database, "b", code="store-denied", reason={}, limit=1, now=workspace.clock())
+        in_ledger(workspace, audit, [])
+        assert circuits.left_alone(workspace, "b")
 
 
 def test_a_store_that_the_settings_lost_is_refused_and_given_up(house: House, tmp_path: Path) -> None:
