@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -36,6 +37,16 @@ from storage_adapters.verifying import VerifyingReader
 from wording import say
 
 PARTS_AT_ONCE = 4  # of one large object; with it, how many parts of memory all puts together may take
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """What a put was answered with, and whether it shows that the service took these bytes: it compared their
+    SHA-256, or gives back their MD5.
+    """
+
+    etag: str
+    is_digest: bool
 
 
 class S3Store:
@@ -68,11 +79,12 @@ class S3Store:
             self.look_after(key, size)
 
     def together(self, prefix: str) -> AbstractContextManager[Puts]:
-        """See store.together: with lists in place of the looks that this service makes necessary."""
+        """See store.together: fewer looks than this service makes necessary for one object."""
         can = self.capabilities()
         if can.conditional_create and "sha256" in can.checksums:
             return nullcontext(self)
-        return PutsTogether(self, prefix, replaces=not can.conditional_create)
+        whole = self._settings.part_size
+        return nullcontext(PutsTogether(self, prefix, replaces=not can.conditional_create, whole=whole))
 
     @contextmanager
     def open(self, key: str) -> Iterator[Reader]:
@@ -133,7 +145,7 @@ class S3Store:
         with self._asking(prefix):
             return s3_uploads.drop(self._client, self._bucket, prefix, started_before=started_before)
 
-    def send(self, key: str, source: Reader, *, size: int, sha256: str, free: Callable[[str], None]) -> str:
+    def send(self, key: str, source: Reader, *, size: int, sha256: str, free: Callable[[str], None]) -> bool:
         """See s3_together.Asked. Where the service has the condition, `free` is not asked."""
         can = self.capabilities()
         reader = VerifyingReader(source, size=size, sha256=sha256, store=self.name, key=key)
@@ -144,7 +156,7 @@ class S3Store:
                 free(key)
             with self._asking(key):
                 condition = {"if-none-match": "*"} if can.conditional_create else {}
-                return self._send(key, body, sha256=sha256.lower(), headers=condition)
+                return self._send(key, body, sha256=sha256.lower(), headers=condition).is_digest
 
     def page(self, prefix: str, *, after: str) -> Page:
         """See s3_together.Asked."""
@@ -154,20 +166,23 @@ class S3Store:
                 self._client, self._bucket, prefix, after, size=self._settings.page_size, store=self.name
             )
         upto = None if is_last else entries[-1]["Key"] if entries else after
-        return Page(after, upto, {each["Key"]: (each["Size"], each.get("ETag", "")) for each in entries}, asked)
+        return Page(after, upto, {each["Key"]: each["Size"] for each in entries}, asked)
 
-    def _send(self, key: str, body: memoryview, *, sha256: str, headers: Mapping[str, str], query: str = "") -> str:
-        """Send an object or a part with a check that the service compares; its ETag. Raises botocore's errors.
+    def _send(self, key: str, body: memoryview, *, sha256: str, headers: Mapping[str, str], query: str = "") -> _Tag:
+        """Send an object or a part with a check that the service compares. Raises botocore's errors.
 
         A body that goes without its SHA-256 goes with its MD5: buckets that lock every object demand one of the two.
         """
-        if "sha256" in self.capabilities().checksums:
-            check = {"x-amz-checksum-sha256": _base64(bytes.fromhex(sha256))}
+        verified = "sha256" in self.capabilities().checksums
+        if verified:
+            md5, check = b"", {"x-amz-checksum-sha256": _base64(bytes.fromhex(sha256))}
         else:
-            check = {"content-md5": _base64(hashlib.md5(body, usedforsecurity=False).digest())}
-        return str(
+            md5 = hashlib.md5(body, usedforsecurity=False).digest()
+            check = {"content-md5": _base64(md5)}
+        etag = str(
             said(shown(self._lean.put(key, body, sha256=sha256, headers={**headers, **check}, query=query)), "ETag")
         )
+        return _Tag(etag, verified or etag.strip('"') == md5.hex())
 
     def _put_parts(self, key: str, reader: VerifyingReader, *, size: int) -> None:
         can = self.capabilities()
@@ -210,8 +225,8 @@ class S3Store:
         with lent, self._asking(key):
             sha256 = hashlib.sha256(block)
             query = f"partNumber={number}&uploadId={quote(upload, safe='')}"
-            etag = self._send(key, block, sha256=sha256.hexdigest(), headers={}, query=query)
-            part: dict[str, Any] = {"PartNumber": number, "ETag": etag}
+            tag = self._send(key, block, sha256=sha256.hexdigest(), headers={}, query=query)
+            part: dict[str, Any] = {"PartNumber": number, "ETag": tag.etag}
             if "sha256" in self.capabilities().checksums:
                 part["ChecksumSHA256"] = _base64(sha256.digest())
             return part

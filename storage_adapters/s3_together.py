@@ -1,8 +1,8 @@
 """Many objects put below one prefix of a bucket whose service has no conditions or no checksums.
 
-Pages of a list stand for the two looks at each object: what a page of the last minute does not have is free, and
-what was put is looked for in pages afterwards, by its size and the ETag that its put was answered with. A list only
-spares looks: whatever it does not say is asked of the object itself. Large objects go the usual way.
+A look at each object before and after its put is spared where something else says as much: a page of a list, not
+older than a minute, that shows what we have put just before and not this key; and a put that was answered with the
+MD5 of its bytes. Whatever these do not say is asked of the object itself. What goes in parts goes the usual way.
 """
 
 from __future__ import annotations
@@ -11,29 +11,26 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol
 
-from storage_adapters.errors import already_exists
+from storage_adapters.errors import ObjectExists, already_exists
 from storage_adapters.keys import check_key, check_prefix
 from storage_adapters.store import Reader
 
 FRESH = 60.0  # seconds for which a page is believed that a key is free
-LOOK = 900  # objects put before they are looked for; together with what is just being put they fit into a page
-PAGES = 3  # for one look; what they do not reach, because much lies between, is asked for by its name
-SMALL = 8 << 20  # bytes; beside more of them two looks cost nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a list says of the keys beyond `after`, as far as `upto` (None: of all that follow): size and ETag."""
+    """What a list says of the keys beyond `after`, as far as `upto` (None: of all that follow): their sizes."""
 
     after: str
     upto: str | None
-    objects: Mapping[str, tuple[int, str]]
-    asked: float  # by the clock that only goes on
+    objects: Mapping[str, int]
+    asked: float  # before the question went out; by the clock that only goes on
 
     def tells_of(self, key: str) -> bool:
-        """Whether a key that is not in the page was free when it was asked for."""
+        """Whether a key that is not in the page was free."""
         return self.after < key and (self.upto is None or key <= self.upto)
 
 
@@ -45,8 +42,10 @@ class Asked(Protocol):
     def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
         """See Store.put, with its own looks."""
 
-    def send(self, key: str, source: Reader, *, size: int, sha256: str, free: Callable[[str], None]) -> str:
-        """Put without a look, but what `free` does just before; the ETag of the answer. At most `SMALL` bytes."""
+    def send(self, key: str, source: Reader, *, size: int, sha256: str, free: Callable[[str], None]) -> bool:
+        """Put in one request, without a look but what `free` does just before; whether the service answered with a
+        digest of what it took.
+        """
 
     def page(self, prefix: str, *, after: str) -> Page:
         """One page of a list, of what follows that key."""
@@ -59,91 +58,81 @@ class Asked(Protocol):
 
 
 class PutsTogether:
-    """Puts by any number of threads. They are believed only when the block has ended without an error.
-
-    `replaces`: the service would replace an object, so that a key must be known to be free.
+    """Puts by any number of threads. `replaces`: the service would replace an object, so that a key must be known to
+    be free. `whole`: how many bytes go in one request.
     """
 
-    def __init__(self, bucket: Asked, prefix: str, *, replaces: bool) -> None:
+    def __init__(self, bucket: Asked, prefix: str, *, replaces: bool, whole: int) -> None:
         check_prefix(prefix)
+        self._whole = whole
         self._bucket = bucket
         self._prefix = prefix
         self._replaces = replaces
-        self._sent: dict[str, tuple[int, str]] = {}  # size and ETag of what was not looked for yet
-        self._sending = threading.Lock()
-        self._page = Page("", "", {}, -FRESH)  # says nothing
+        self._page: Page | None = None
+        self._standing: tuple[str, int] | None = None  # the last key, in their order, that was put here, and its size
+        self._mine: set[str] = set()  # put or being put since a page was asked for
+        self._changing = threading.Lock()
         self._asking = threading.Lock()  # for a page: one at a time
-        self._goes_on = False  # seen to list what follows a key
         self._believed = True  # no list was seen to lack anything
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._look()
 
     def put(self, key: str, source: Reader, *, size: int, sha256: str) -> None:
         """See Store.put."""
         check_key(key)
-        if size > SMALL or not self._believed or not key.startswith(self._prefix):
+        if size > self._whole or not key.startswith(self._prefix):
             self._bucket.put(key, source, size=size, sha256=sha256)
             return
-        etag = self._bucket.send(key, source, size=size, sha256=sha256, free=self._refuse_taken)
-        with self._sending:
-            self._sent[key] = size, etag
-            enough = len(self._sent) >= LOOK
-        if enough:
-            self._look()
+        try:
+            if not self._bucket.send(key, source, size=size, sha256=sha256, free=self._refuse_taken):
+                self._bucket.look_after(key, size)
+        except ObjectExists:
+            raise
+        except BaseException:  # it is not there, or who knows: the next one looks
+            with self._changing:
+                self._mine.discard(key)
+            raise
+        with self._changing:
+            self._standing = max(self._standing or (key, size), (key, size))
 
     def _refuse_taken(self, key: str) -> None:
+        """Raise ObjectExists unless the key was free a minute ago, and is not ours since."""
         if not self._replaces:
             return
         page = self._page_for(key)
-        if key in page.objects or key in self._sent:
-            raise already_exists(self._bucket.name, key)
-        if not page.tells_of(key):
+        if page is None or not page.tells_of(key):
             self._bucket.refuse_taken(key)
+        with self._changing:
+            if key in self._mine or (page is not None and key in page.objects):
+                raise already_exists(self._bucket.name, key)
+            if self._believed:
+                self._mine.add(key)
 
-    def _page_for(self, key: str) -> Page:
-        """The last page, or a new one when that is old, or says nothing of the key and a new one would."""
-        page = self._page
-        if self._serves(page, key):
-            return page
+    def _page_for(self, key: str) -> Page | None:
+        """The last page, or a new one when that is old or ended before the key; None where no list is believed."""
+        if self._serves(key):
+            return self._page
         with self._asking:
-            if not self._serves(self._page, key):
-                self._page = self._bucket.page(self._prefix, after=_below(key) if self._goes_on else "")
-                self._goes_on &= self._page.tells_of(key)
+            if not self._serves(key):
+                self._page = self._new_page()
             return self._page
 
-    def _serves(self, page: Page, key: str) -> bool:
-        return time.monotonic() - page.asked < FRESH and (page.tells_of(key) or not self._goes_on)
+    def _serves(self, key: str) -> bool:
+        page = self._page
+        if page is None:
+            return not self._believed
+        return time.monotonic() - page.asked < FRESH and (page.upto is None or key <= page.upto)
 
-    def _look(self) -> None:
-        """Look for everything that was sent since the last look."""
-        with self._asking:
-            with self._sending:
-                sent, self._sent = self._sent, {}
-            for key in self._not_confirmed(sent) if sent else ():
-                self._bucket.look_after(key, sent[key][0])
+    def _new_page(self) -> Page | None:
+        """A page that begins where we have put last, and must show that: so it is of now, and begins where it should.
 
-    def _not_confirmed(self, sent: Mapping[str, tuple[int, str]]) -> list[str]:
-        """The keys that pages do not show as they were sent. What a page should have and has not ends our belief."""
-        open_keys, last, after = dict(sent), max(sent), _below(min(sent))
-        for _ in range(PAGES):
-            page = self._bucket.page(self._prefix, after=after)
-            for key, seen in page.objects.items():
-                if open_keys.get(key) == seen:
-                    del open_keys[key]
-            if any(page.tells_of(key) and key not in page.objects for key in open_keys):
-                self._believed = False
-            if page.upto is None or not after < page.upto < last:
-                break
-            after = page.upto
-        self._page, self._goes_on = page, self._believed
-        return list(open_keys)
-
-
-def _below(key: str) -> str:
-    """A key that comes before this one, with few between."""
-    return key[:-1]
+        Before anything was put there is none, and a list that lacks what was put is never asked again.
+        """
+        with self._changing:
+            standing = self._standing
+        if standing is None or not self._believed:
+            return None
+        key, size = standing
+        page = self._bucket.page(self._prefix, after=key[:-1])
+        self._believed = page.objects.get(key) == size
+        with self._changing:
+            self._mine = {each for each in self._mine if each > key[:-1]}
+        return page if self._believed else None

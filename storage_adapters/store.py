@@ -121,8 +121,8 @@ class Puts(Protocol):
 def together(store: Store, prefix: str) -> AbstractContextManager[Puts]:
     """Many puts below one prefix that is ours alone meanwhile, in a `with` block.
 
-    The same promises, but what was put is believed only when the block has ended without an error; leaving it raises
-    StorageError as `put` does. A store that has a cheaper way for many says so in an attribute of this name.
+    The same promises, as far as nobody else writes there: a store that has to look at each object before and after
+    its put may spare itself looks, and says so in an attribute of this name.
     """
     cheaper: Callable[[str], AbstractContextManager[Puts]] | None = getattr(store, "together", None)
     return nullcontext(store) if cheaper is None else cheaper(prefix)

@@ -95,7 +95,7 @@ def copy_replica(
         work = partial(put, puts=puts)
         for size in in_order(work, missing_but_the_mark(), threads=lanes.puts, size=gathered):
             sizes, count = sizes + size, count + 1
-    if mark is not None:  # everything else was believed
+    if mark is not None:
         sizes, count = sizes + put(mark), count + 1
     return Copied(put=count, already=already, bytes=sizes)
 
