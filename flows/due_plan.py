@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from flows.due_stretches import need_of, stretches
 from flows.due_takings import Taking, candidates, takings
 from flows.workspace import Workspace
 from policies.plan import Share, Use, Why, effort, time_limits
 from preservation.catalog.listing import DueCopy
+from preservation.catalog.loads import DueSum
 from preservation.facts import Grade
 
 
@@ -48,18 +50,30 @@ def plan_today(
     counts = {name: _Counts() for name in shares}
     for taking in shares.values():
         _limit_time(taking, until)
-    for copy, taking in candidates(workspace, store, grade, shares):
-        taken = counts[copy.policy]
-        if taking.closes is None:
-            _shut(taking, copy, taken)
+    for stretch in stretches(workspace, store, grade, shares):
+        if stretch.sums is None:
+            part = candidates(workspace, store, grade, shares, since=stretch.since, before=stretch.before)
+            for copy, taking in part:
+                _offer(copy, taking, counts[copy.policy], grade)
             continue
-        need = taking.need(grade, copy)
-        if taking.today.offer(copy.due_at, need):
-            taking.today.took(need, effort(need))
-            taken.add(copy, need, early=copy.due_at >= now)
-        elif taken.next_due is None:
-            taken.next_due = copy.due_at
+        for name, whole in stretch.sums.items():
+            need, work = need_of(shares[name], grade, whole)
+            shares[name].today.took(need, work)
+            counts[name].add(whole, need, early=stretch.since >= now)
     return [_planned(store, grade, shares[name], counts[name]) for name in sorted(shares)]
+
+
+def _offer(copy: DueCopy, taking: Taking, taken: _Counts, grade: Grade) -> None:
+    if taking.closes is None:
+        _shut(taking, copy, taken)
+        return
+    need = taking.need(grade, copy)
+    if taking.today.offer(copy.due_at, need):
+        taking.today.took(need, effort(need))
+        one = DueSum(1, copy.objects, copy.object_bytes, 1)
+        taken.add(one, need, early=copy.due_at >= taking.now)
+    elif taken.next_due is None:
+        taken.next_due = copy.due_at
 
 
 @dataclass(slots=True)
@@ -71,11 +85,11 @@ class _Counts:
     use: Use = field(default_factory=Use)
     next_due: datetime | None = None
 
-    def add(self, copy: DueCopy, need: Use, *, early: bool) -> None:
-        self.copies += 1
-        self.objects += copy.objects
-        self.bytes += copy.object_bytes
-        self.early += early
+    def add(self, taken: DueSum, need: Use, *, early: bool) -> None:
+        self.copies += taken.copies
+        self.objects += taken.objects
+        self.bytes += taken.bytes
+        self.early += taken.copies if early else 0
         self.use += need
 
 

@@ -39,7 +39,7 @@ from policies.plan import (
 from policies.simulation import Cohort
 from preservation.catalog import audit_days
 from preservation.catalog.audit_days import AuditDay
-from preservation.catalog.listing import DueCopy
+from preservation.catalog.listing import Cursor, DueCopy
 from preservation.catalog.loads import DueDay, due_days
 from preservation.facts import Grade
 
@@ -98,6 +98,15 @@ class Taking:
         self.paused += copy.due_at < self.today.before
         self.again = min(again, self.again or again)
         return True
+
+    @property
+    def horizon(self) -> datetime:
+        """Copies due from this moment on are not read today."""
+        return max(self.now + horizon(self.plan), self.today.before)
+
+    def takes(self, due_at: datetime) -> bool:
+        """Whether copies due then are looked at."""
+        return due_at < self.horizon and not self.today.enough
 
     def need(self, grade: Grade, copy: DueCopy) -> Use:
         """What proving the copy is expected to take."""
@@ -235,16 +244,25 @@ def _speed(days: Iterable[AuditDay], *, since: date) -> float | None:
 
 
 def candidates(
-    workspace: Workspace, store: str, grade: Grade, shares: dict[str, Taking]
+    workspace: Workspace,
+    store: str,
+    grade: Grade,
+    shares: dict[str, Taking],
+    *,
+    since: datetime | None = None,
+    before: datetime | None = None,
 ) -> Iterator[tuple[DueCopy, Taking]]:
-    """The copies that may be taken today, the longest due first, until nobody takes any more."""
+    """The copies that may be taken today, the longest due first, until nobody takes any more; of a stretch of time
+    only those that fall due in it.
+    """
     if not shares:
         return
-    horizons = {name: max(t.now + horizon(t.plan), t.today.before) for name, t in shares.items()}
-    for copy in workspace.catalog.due(store, grade, before=max(horizons.values())):
+    last = before or max(each.horizon for each in shares.values())
+    first = None if since is None else Cursor(since, 0)
+    for copy in workspace.catalog.due(store, grade, before=last, after=first):
         taking = shares.get(copy.policy)
-        if taking is None or copy.due_at >= horizons[copy.policy] or taking.today.enough:
-            if all(each.today.enough or copy.due_at >= horizons[each.policy] for each in shares.values()):
+        if taking is None or not taking.takes(copy.due_at):
+            if not any(each.takes(copy.due_at) for each in shares.values()):
                 return
             continue
         if not taking.pauses(workspace, copy):

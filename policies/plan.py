@@ -77,13 +77,18 @@ def priced(use: Use, prices: Prices | None) -> Use:
 def expected(grade: Grade, *, objects: float, bytes: float, prices: Prices | None = None) -> Use:
     """What proving one copy takes: its list, and for each object a look or its bytes, as the grade asks."""
     lists = max(1.0, math.ceil(objects / KEYS_PER_LIST))
+    return together(grade, lists=lists, objects=objects, bytes=bytes, prices=prices)
+
+
+def together(grade: Grade, *, lists: float, objects: float, bytes: float, prices: Prices | None = None) -> Use:
+    """The same of several copies, whose lists together have so many pages."""
     asked = 0.0 if grade is Grade.PRESENCE else objects
     return priced(Use(bytes if grade is Grade.BYTES else 0, lists + asked), prices)
 
 
-def effort(use: Use) -> float:
+def effort(use: Use, copies: int = 1) -> float:
     """One number for how much work proving a copy is, to compare days with."""
-    return PER_COPY + use.bytes + use.requests * PER_REQUEST
+    return PER_COPY * copies + use.bytes + use.requests * PER_REQUEST
 
 
 def horizon(plan: AuditPlan) -> timedelta:
@@ -158,6 +163,11 @@ class Share:
         """What is left when so much was taken."""
         limits = tuple(replace(each, left=each.left - getattr(use, each.what)) for each in self.limits)
         return Share(self.level - work, limits)
+
+    def part(self, use: Use, work: float, *, must: bool) -> float:
+        """How much of so much work may still be taken, as a part of it: with 1 or more, all of it."""
+        left = [each.left / need for each in self.limits if (need := getattr(use, each.what)) > 0]
+        return min([*left, *([] if must or not work else [self.level / work])], default=math.inf)
 
 
 def how_many(share: Share, each: Use, *, copies: int = 1, must: bool) -> tuple[int, Why]:

@@ -107,6 +107,30 @@ def due(database: Database, store: str, grade: Grade, *, before: datetime, after
             return
 
 
+def unreadable_due(database: Database, store: str, grade: Grade) -> list[DueCopy]:
+    """The copies that fall due some time and could not be read at the last look, the longest due first."""
+    open_ones = (incidents.c.kind == UNREADABLE, incidents.c.store == store, incidents.c.open_key.is_not(None))
+    columns = (versions.c.id, versions.c.identifier, versions.c.version, versions.c.objects, versions.c.object_bytes)
+    found: list[DueCopy] = []
+    with database.reading() as connection:
+        places = connection.execute(select(incidents.c.identifier, incidents.c.version).where(*open_ones)).all()
+        for first in range(0, len(places), 500):
+            wanted = {(place.identifier, place.version) for place in places[first : first + 500]}
+            query = select(*columns, versions.c.policy)
+            rows = connection.execute(query.where(versions.c.identifier.in_({name for name, _ in wanted})))
+            facts = {row.id: row for row in rows if (row.identifier, row.version) in wanted}
+            here = (dues.c.store == store, dues.c.grade == grade.value, dues.c.version_id.in_(facts))
+            for row in connection.execute(select(dues).where(*here)):
+                fact, cursor = facts[row.version_id], Cursor(row.due_at, row.version_id)
+                found.append(
+                    DueCopy(
+                        *(fact.identifier, fact.version, store, grade, row.due_at, row.overdue_at, row.proved_at),
+                        *(fact.objects, fact.object_bytes, fact.policy, cursor, True),
+                    )
+                )
+    return sorted(found, key=lambda copy: (copy.due_at, copy.cursor.version_id))
+
+
 def versions_standing(
     database: Database, word: str | None, *, now: datetime, after: Cursor | None, limit: int
 ) -> list[VersionStanding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from preservation.catalog.counts import NONE, Count, day_of, of, tallied
 from preservation.catalog.opening import Database
@@ -85,3 +85,39 @@ def largest_copies(database: Database) -> dict[str, tuple[int, int]]:
     query = select(versions.c.policy, func.max(versions.c.objects), func.max(versions.c.object_bytes))
     with database.reading() as connection:
         return {row[0]: (row[1], row[2]) for row in connection.execute(query.group_by(versions.c.policy))}
+
+
+@dataclass(frozen=True, slots=True)
+class DueSum:
+    """Copies of one policy together; `lists`: how many pages list their objects, at least one for each copy."""
+
+    copies: int
+    objects: int
+    bytes: int
+    lists: int
+
+
+def due_sums(
+    database: Database, store: str, grade: Grade, *, since: datetime, before: datetime, page: int
+) -> dict[str, DueSum]:
+    """The copies that fall due from `since` on and before `before`, by policy; `page` objects are on a page."""
+    here = (dues.c.store == store, dues.c.grade == grade.value, dues.c.due_at >= since, dues.c.due_at < before)
+    # In the order of the versions, so that SQLite finds them one after the other: three times as fast.
+    numbers = select(dues.c.version_id).where(*here).order_by(dues.c.version_id).subquery()
+    v = versions.c
+    lists = case((v.objects > page, (v.objects + page - 1) // page), else_=1)
+    query = (
+        select(v.policy, func.count(), func.sum(v.objects), func.sum(v.object_bytes), func.sum(lists))
+        .join_from(numbers, versions, v.id == numbers.c.version_id)
+        .group_by(v.policy)
+    )
+    with database.reading() as connection:
+        return {row[0]: DueSum(*map(int, row[1:])) for row in connection.execute(query)}
+
+
+def first_due(database: Database, store: str, grade: Grade) -> datetime | None:
+    """When the first copy falls due, None when there is none."""
+    query = select(func.min(dues.c.due_at)).where(dues.c.store == store, dues.c.grade == grade.value)
+    with database.reading() as connection:
+        found: datetime | None = connection.execute(query).scalar()
+        return found
