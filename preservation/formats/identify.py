@@ -121,15 +121,20 @@ class Identifier:
     def _asked(self, entries: Sequence[Entry]) -> list[FormatFact]:
         """A file that breaks its worker is failed, and a fresh worker takes the rest."""
         answers: list[FormatFact] = []
+        broke: dict[int, FormatFact] = {}
         while len(answers) < len(entries):
+            if len(answers) in broke:
+                answers.append(broke[len(answers)])
+                continue
+            until = min((place for place in broke if place > len(answers)), default=len(entries))
             worker = self._take()
             try:
-                for fact in worker.ask(entries[len(answers) :]):
+                for fact in worker.ask(entries[len(answers) : until]):
                     answers.append(fact)  # noqa: PERF402 - what came before its death must not be lost
             except WorkerDied as death:
                 with self._lock:
                     self._all.discard(worker)
-                answers.append(worker.failed(str(death)))
+                broke[min(len(answers) + death.lost, until - 1)] = worker.failed(str(death))
             else:
                 self._give_back(worker)
         return answers

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from enum import StrEnum
@@ -23,7 +24,7 @@ from preservation.facts import FormatFact
 from preservation.formats.limits import Limits
 from preservation.formats.pronom.facts import SignatureFiles
 from preservation.formats.walk import Entry
-from preservation.formats.worker import OUT_OF_MEMORY
+from preservation.formats.worker import COUNT, END, OUT_OF_MEMORY
 from preservation.inventory import load_format
 from wording import say
 
@@ -79,7 +80,13 @@ class IdentifierUnavailable(PreservationError):
 
 
 class WorkerDied(Exception):
-    """The worker ended while it had a file; the text says why."""
+    """The worker ended while it had a file; the text says why. `lost` files before that one were finished, but their
+    answers died with it.
+    """
+
+    def __init__(self, text: str, lost: int) -> None:
+        super().__init__(text)
+        self.lost = lost
 
 
 class WorkerProcess:
@@ -89,7 +96,9 @@ class WorkerProcess:
         self._limits = limits
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         chosen = None if signatures is None else [str(signatures.signatures), str(signatures.containers)]
-        told = (json.dumps(asdict(limits)), json.dumps(chosen))
+        self._finished = tempfile.TemporaryFile()  # noqa: SIM115 - how many files the worker finished; it writes
+        self._finished.truncate(COUNT.size)
+        told = (json.dumps(asdict(limits)), json.dumps(chosen), str(self._finished.fileno()))
         command = [sys.executable, "-P", "-c", _BOOT, _HOME, tool, *told]
         self._process = subprocess.Popen(  # noqa: S603 - our own worker
             command,
@@ -98,10 +107,17 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             bufsize=0,
+            pass_fds=[self._finished.fileno()],
             process_group=0,  # Ctrl-C at the terminal is for the parent, which then ends its workers
         )
+        self._lost = 0
         self._unknown: FormatFact | None = None
-        self._heard = b""  # what the worker said beyond the last line taken
+        self._taken = 0  # answers
+        self._heard = b""  # what the worker said beyond the last whole line
+        self._lines: deque[bytes] = deque()  # whole lines that were not taken yet
+        self._waiter = select.poll()
+        assert self._process.stdout is not None
+        self._waiter.register(self._process.stdout.fileno(), select.POLLIN)
 
     def ask(self, files: Iterable[Entry]) -> Iterator[FormatFact]:
         """What each file is, one after the other.
@@ -111,11 +127,12 @@ class WorkerProcess:
         self._ready()
         for asked in _portions(files):
             with contextlib.suppress(BrokenPipeError):  # it ended; the missing answer says so too
-                self._say(b"".join(asked))
+                self._say(b"".join((*asked, END)))
             for _ in asked:
                 answer = self._line(self._limits.seconds + _GRACE_SECONDS)
                 if answer is None:
-                    raise WorkerDied(self._why_it_ended())
+                    raise WorkerDied(self._why_it_ended(), self._lost)
+                self._taken += 1
                 yield _fact(answer)
 
     def _say(self, text: bytes) -> None:
@@ -137,7 +154,7 @@ class WorkerProcess:
         self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel, on a dead network disk
             self._process.wait(timeout=5)
-        for pipe in (self._process.stdin, self._process.stdout, self._errors):
+        for pipe in (self._process.stdin, self._process.stdout, self._errors, self._finished):
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
@@ -153,21 +170,26 @@ class WorkerProcess:
 
     def _line(self, seconds: float) -> bytes | None:
         """The next whole line; None when the worker ended or said nothing for so long."""
+        if not self._lines and not self._hear(seconds):
+            return None
+        return self._lines.popleft()
+
+    def _hear(self, seconds: float) -> bool:
+        """Wait for whole lines; False when the worker ended or said nothing for so long."""
         assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
-        waiter = select.poll()
-        waiter.register(descriptor, select.POLLIN)
-        while b"\n" not in self._heard:
-            if not waiter.poll(seconds * 1000):
-                return None
-            piece = os.read(descriptor, 65536)
+        while not self._lines:
+            if not self._waiter.poll(seconds * 1000):
+                return False
+            piece = os.read(self._process.stdout.fileno(), 65536)
             if not piece:
-                return None
-            self._heard += piece
-        line, _, self._heard = self._heard.partition(b"\n")
-        return line
+                return False
+            *lines, self._heard = (self._heard + piece).split(b"\n")
+            self._lines.extend(lines)
+        return True
 
     def _why_it_ended(self) -> str:
+        finished = os.pread(self._finished.fileno(), COUNT.size, 0).ljust(COUNT.size, b"\0")
+        self._lost = max(0, COUNT.unpack(finished)[0] - self._taken)
         code = self._ended()
         if code is None:
             return f"no answer within {self._limits.seconds:g} seconds"

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from preservation.facts import Basis, FormatFact
 from preservation.formats.limits import Limits
-from preservation.formats.worker import keep_answers_clean, open_regular, reason, send, silence
+from preservation.formats.worker import END, keep_answers_clean, open_regular, reason, send, silence
 
 SLOWEST = 20 << 20  # bytes a second that are waited for; Siegfried does ten times as many
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
@@ -69,6 +69,8 @@ def serve(limits: Limits, answers: IO[bytes]) -> None:
     send(answers, unknown)
     silence(2)
     for line in sys.stdin.buffer:
+        if line == END:  # each answer is told at once
+            continue
         path, _name = json.loads(line)
         try:
             with open_regular(path) as file:

@@ -25,7 +25,9 @@ def walk(paths: Sequence[Path]) -> Iterator[Entry]:
     given as it is, and refused when it is opened.
     """
     for path in paths:
-        real = os.path.realpath(path)
+        real = str(path) if path.is_absolute() else str(Path.cwd() / path)  # ".." means what it means to the system
+        if os.path.islink(real):  # noqa: PTH114
+            real = os.path.realpath(real)
         if os.path.isdir(real):  # noqa: PTH112 - names need not be UTF-8, so they stay strings here
             yield from _folder(str(path), real)
         else:

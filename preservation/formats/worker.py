@@ -1,4 +1,4 @@
-"""The process that opens hostile files: one request line in, one answer line out, under limits.
+"""The process that opens hostile files: one request line in, one answer line out, several at a time, under limits.
 
 Lines are JSON in ASCII, so no file name can end a line or pass for an answer. What FIDO prints goes nowhere. A
 request is [path, name], or [path, name, length, length] and then so many first and last bytes of a file read already.
@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import errno
 import json
+import mmap
 import os
 import resource
 import signal
 import stat
+import struct
 import sys
+import time
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -31,12 +34,17 @@ if TYPE_CHECKING:
     from preservation.formats.engine import Engine
 
 OUT_OF_MEMORY = 75  # exit code
+COUNT = struct.Struct("=Q")  # how many requests are finished, whether their answers were sent or not
+END = b"\n"  # after the last request of several: answers are waited for
+SILENT = 0.1  # seconds after which an answer is given though more requests follow
 TOOL = f"vankho {version('vankho')}"
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def main() -> None:
-    """Serve until the input ends. The arguments are JSON: the limits, and the two files of the release or null."""
+    """Serve until the input ends. The arguments are the limits and the two files of the release or null, in JSON, and
+    the descriptor of the file for COUNT (-1: nobody asks).
+    """
     limits = Limits(**json.loads(sys.argv[1]))
     chosen = json.loads(sys.argv[2])
     answers = keep_answers_clean()
@@ -45,12 +53,13 @@ def main() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        serve(limits, answers, SignatureFiles(*map(Path, chosen)) if chosen else None)
+        finished = mmap.mmap(int(sys.argv[3]), COUNT.size)
+        serve(limits, answers, finished, SignatureFiles(*map(Path, chosen)) if chosen else None)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)  # at once: tidying up would want memory too
 
 
-def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = None) -> None:
+def serve(limits: Limits, answers: IO[bytes], finished: mmap.mmap, chosen: SignatureFiles | None = None) -> None:
     """Load the signatures, say which, then answer every request of standard input."""
     from preservation.formats.engine import Engine
     from preservation.formats.pronom.chosen import load
@@ -61,7 +70,11 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
     send(answers, unknown)
     silence(2)
     requests = sys.stdin.buffer
+    count, told = 0, time.monotonic()
     for line in requests:
+        if line == END:
+            answers.flush()
+            continue
         path, name, *lengths = json.loads(line)
         given = [requests.read(length) for length in lengths]
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
@@ -79,7 +92,13 @@ def serve(limits: Limits, answers: IO[bytes], chosen: SignatureFiles | None = No
         except Exception as error:  # noqa: BLE001 - whatever a hostile file provokes is an answer about that file
             fact = replace(unknown, note=reason(error))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        send(answers, fact)
+        answers.write(_line(fact))
+        count += 1
+        COUNT.pack_into(finished, 0, count)  # so that of a dead worker it is known which file it died of
+        if (now := time.monotonic()) - told > SILENT:
+            answers.flush()
+            told = now
+    answers.flush()
 
 
 def _identified(engine: Engine, path: str, name: str) -> FormatFact:
@@ -131,7 +150,7 @@ def silence(descriptor: int) -> None:
 def send(answers: IO[bytes], answer: FormatFact) -> None:
     """Give one answer to the parent."""
     answers.write(_line(answer))
-    answers.flush()  # at once, so that of a dead worker it is known which file it died of
+    answers.flush()
 
 
 @lru_cache(maxsize=1024)

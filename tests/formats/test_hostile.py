@@ -159,6 +159,18 @@ def test_a_worker_that_is_killed_or_falls_silent_costs_one_file(tmp_path, monkey
             monkeypatch.setattr(process, "_GRACE_SECONDS", 0.2)
 
 
+def test_of_files_asked_together_only_those_that_break_the_worker_are_failed(tmp_path):
+    """Answers that were worked out and not yet sent die with the worker, and are asked for again."""
+    bomb = zip_with_long_directory(400_000)
+    for number in range(40):
+        (tmp_path / f"{number:02}.xyz").write_bytes(bomb if number in (7, 8, 31) else b"%PDF-1.4\n%%EOF\n")
+    with Identifier(limits=Limits(seconds=0.4), workers=1) as identifier:
+        facts = list(identifier.identify_paths([tmp_path]))
+    failed = [Path(fact.path).name for fact in facts if fact.basis is Basis.FAILED]
+    assert failed == ["07.xyz", "08.xyz", "31.xyz"]
+    assert {fact.puid for fact in facts if fact.basis is not Basis.FAILED} == {"fmt/18"}
+
+
 def test_a_broken_signature_fails_the_file_not_the_run(tmp_path):
     """A newer signature release made FIDO die of `re.error` on the first OLE2 file, and with it the whole run."""
     broken = (
@@ -176,7 +188,7 @@ def test_a_broken_signature_fails_the_file_not_the_run(tmp_path):
     asked = "".join(json.dumps([str(tmp_path / name), name]) + "\n" for name in ("a.docx", "good.pdf"))
     limits = '{"seconds": 10, "memory": 536870912, "member": 1048576}'
     answered = subprocess.run(
-        [sys.executable, "-c", broken, limits, "null"],
+        [sys.executable, "-c", broken, limits, "null", "-1"],
         cwd=ROOT,
         input=asked,
         capture_output=True,
