@@ -86,6 +86,7 @@ def _close(client: SyncPrefectClient, run: FlowRun) -> Finding:
         client.create_flow_run_from_deployment(
             run.deployment_id,
             parameters=run.parameters,
+            name=run.name,
             tags=[*tags, f"{AGAIN}{tried + 1}"],
             idempotency_key=f"{AGAIN}{run.id}",
         )

@@ -42,6 +42,7 @@ from flows.repair import repair
 from flows.replicate import replicate
 from flows.restore import restore
 from flows.run import is_there
+from flows.run_names import name_of
 from flows.schedules import workspace_tag
 from flows.steps import RETRY_DELAYS
 from flows.watchdog import watch
@@ -268,25 +269,12 @@ def _concluded(answer: Ending | Sequence[Ending], notices: Sequence[Finding]) ->
             return Failed(message=words)
 
 
-def _of_how_many() -> str:
-    """The name of a batch's run: what it is, not one of Prefect's animals."""
-    return f"ingest {len(flow_run.parameters['sources'])} packages"
+def _named(body: str) -> Callable[[], str]:
+    """The name of the run that begins: what it is, not one of Prefect's animals."""
+    return lambda: name_of(body, flow_run.parameters)
 
 
-def _of_what(verb: str, everything: str) -> Callable[[], str]:
-    """The name of a run that works on one store, on some AIPs, or on all that is to be done."""
-
-    def name() -> str:
-        asked = flow_run.parameters
-        references = asked.get("references") or ()
-        named = ", ".join(references) if len(references) < 4 else f"{len(references)} AIPs"
-        place = f" in {asked['store']}" if asked.get("store") else ""
-        return f"{verb} {named or everything}{place}"
-
-    return name
-
-
-@flow(name="ingest", persist_result=False, flow_run_name="ingest {source}")
+@flow(name="ingest", persist_result=False, flow_run_name=_named("ingest"))
 async def ingest_flow(
     workspace: str, source: str, policy: str | None = None, collection: str | None = None
 ) -> State[Any]:
@@ -295,7 +283,7 @@ async def ingest_flow(
         return _carried(opened, ingest, source, policy=policy, collection=collection)
 
 
-@flow(name="ingest batch", persist_result=False, flow_run_name=_of_how_many)
+@flow(name="ingest batch", persist_result=False, flow_run_name=_named("ingest_batch"))
 async def ingest_batch_flow(
     workspace: str, sources: list[str], policy: str | None = None, collection: str | None = None
 ) -> State[Any]:
@@ -304,14 +292,14 @@ async def ingest_batch_flow(
         return _carried(opened, ingest_batch, sources, policy=policy, collection=collection)
 
 
-@flow(name="replicate", persist_result=False, flow_run_name=_of_what("replicate", "what is wanting"))
+@flow(name="replicate", persist_result=False, flow_run_name=_named("replicate"))
 async def replicate_flow(workspace: str, references: list[str] | None = None, store: str | None = None) -> State[Any]:
     """The copies that are missing or not yet proved, the most endangered first; in one store or in all."""
     with _opened(workspace) as opened:
         return _carried(opened, replicate, references or [], store=store)
 
 
-@flow(name="audit", persist_result=False, flow_run_name="audit {evidence}")
+@flow(name="audit", persist_result=False, flow_run_name=_named("audit"))
 async def audit_flow(
     workspace: str, references: list[str] | None = None, store: str | None = None, evidence: str = "bytes"
 ) -> State[Any]:
@@ -320,7 +308,7 @@ async def audit_flow(
         return _carried(opened, audit, references or [], store=store, evidence=evidence)
 
 
-@flow(name="audit due", persist_result=False, flow_run_name=_of_what("audit", "what is due"))
+@flow(name="audit due", persist_result=False, flow_run_name=_named("audit_due"))
 async def audit_due_flow(
     workspace: str, store: str | None = None, evidence: str | None = None, until: str | None = None
 ) -> State[Any]:
@@ -329,21 +317,21 @@ async def audit_due_flow(
         return _carried(opened, audit_due, store=store, evidence=evidence, until=until)
 
 
-@flow(name="repair", persist_result=False, flow_run_name=_of_what("repair", "what is damaged"))
+@flow(name="repair", persist_result=False, flow_run_name=_named("repair"))
 async def repair_flow(workspace: str, references: list[str] | None = None) -> State[Any]:
     """Damaged copies brought back from proved ones."""
     with _opened(workspace) as opened:
         return _carried(opened, repair, references or [])
 
 
-@flow(name="reconcile", persist_result=False, flow_run_name=_of_what("reconcile", "catalog and stores"))
+@flow(name="reconcile", persist_result=False, flow_run_name=_named("reconcile"))
 async def reconcile_flow(workspace: str, store: str | None = None) -> State[Any]:
     """Catalog against stores, both directions."""
     with _opened(workspace) as opened:
         return _carried(opened, reconcile, store=store)
 
 
-@flow(name="watchdog", persist_result=False, flow_run_name="watchdog")
+@flow(name="watchdog", persist_result=False, flow_run_name=_named("watchdog"))
 async def watchdog_flow(workspace: str) -> State[Any]:
     """Whether everything that was due has run."""
     with _opened(workspace) as opened:
@@ -352,7 +340,7 @@ async def watchdog_flow(workspace: str) -> State[Any]:
         return Completed(name="Alarm", message=words) if seen.alarms else Completed(message=words)
 
 
-@flow(name="restore", persist_result=False, flow_run_name="restore {reference}")
+@flow(name="restore", persist_result=False, flow_run_name=_named("restore"))
 async def restore_flow(
     workspace: str, reference: str, to: str, store: str | None = None, version: int | None = None
 ) -> State[Any]:

@@ -83,6 +83,7 @@ class Compared:
     pool: str
     changes: tuple[Change, ...]
     done: bool = False
+    tag: str = ""  # of the workspace, on what is ours there
 
     @property
     def open(self) -> tuple[Change, ...]:
@@ -152,7 +153,8 @@ def compare(workspace: Workspace, *, pool: str | None = None) -> Compared:
     from flows import deployments  # late: a second of import
 
     there = deployments.of_workspace(workspace_tag(workspace), beside=asked)
-    return Compared(server, pool or workspace.settings.prefect.pool, difference(asked, there))
+    changes = difference(asked, there)
+    return Compared(server, pool or workspace.settings.prefect.pool, changes, tag=workspace_tag(workspace))
 
 
 def apply(compared: Compared) -> Compared:
@@ -160,7 +162,9 @@ def apply(compared: Compared) -> Compared:
     from flows import deployments  # late, as above
 
     deployments.make_good(compared.changes, pool=compared.pool, kind=RUNNER)
-    return Compared(compared.server, compared.pool, compared.changes, done=True)
+    if compared.tag:
+        deployments.name_coming(compared.tag)
+    return Compared(compared.server, compared.pool, compared.changes, done=True, tag=compared.tag)
 
 
 def require_server(workspace: Workspace) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flows.run import answering_server, server_tried
+from flows.run_names import name_of
 from flows.workspace import Workspace
 from preservation.errors import PreservationError, UsageError
 from wording import say
@@ -89,7 +90,10 @@ def _begun(server: str, deployment: Mapping[str, Any], parameters: Mapping[str, 
     key = hashlib.sha256(facts.encode("utf-8", "surrogateescape")).hexdigest()
     answered: dict[str, int] = {}
     for number in range(TIMES):
-        body = {"parameters": dict(parameters), "idempotency_key": f"{key}:{number}", "tags": deployment["tags"]}
+        body: dict[str, Any] = {"parameters": dict(parameters), "tags": deployment["tags"]}
+        body["idempotency_key"] = f"{key}:{number}"
+        if "source" in parameters:  # the others' scheduled runs are named by `vankho up`, or when they begin
+            body["name"] = name_of("ingest", parameters)
         run = _ask(server, f"/deployments/{deployment['id']}/create_flow_run", body, answered)
         if run["state"] is None or run["state"]["type"] not in OVER:
             break

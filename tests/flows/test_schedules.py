@@ -90,6 +90,19 @@ def test_apply_twice_change_the_policy_and_take_a_store_away(server: Server, hou
     assert compare(others).open == ()
 
 
+def test_runs_that_wait_or_never_began_have_names_a_person_understands(server: Server, house: House):  # noqa: F811
+    house = settled(house, "names")
+    schedules.apply(compare(house))
+    waits, cancelled = begin(server, house, "audit a"), begin(server, house, "replicate")
+    httpx.post(f"{server.url}/flow_runs/{cancelled}/set_state", json={"state": {"type": "CANCELLED"}, "force": True})
+    mine = str(
+        server.ask("/deployments/" + deployed(server, house, "repair") + "/create_flow_run", name="by hand")["id"]
+    )
+    schedules.apply(compare(house))
+    names = [httpx.get(f"{server.url}/flow_runs/{run}").json()["name"] for run in (waits, cancelled, mine)]
+    assert names == ["audit what is due in a", "replicate what is wanting", "by hand"]
+
+
 def test_what_a_person_paused_stays_paused(server: Server, house: House):  # noqa: F811
     house = settled(house, "paused")
     schedules.apply(compare(house))
@@ -157,8 +170,12 @@ def cleared(house: House) -> Iterator[None]:
 
 
 def begin(server: Server, house: House, deployment: str) -> str:  # noqa: F811
+    return str(server.ask(f"/deployments/{deployed(server, house, deployment)}/create_flow_run")["id"])
+
+
+def deployed(server: Server, house: House, deployment: str) -> str:  # noqa: F811
     (found,) = [each for each in deployments(server) if each["name"] == f"{house.folder.name}: {deployment}"]
-    return str(server.ask(f"/deployments/{found['id']}/create_flow_run")["id"])
+    return str(found["id"])
 
 
 def state(server: Server, run: str) -> tuple[str, str | None]:  # noqa: F811
