@@ -1,8 +1,10 @@
 """Uploads with digests proved, and reading it all back: Vankho beside rclone, s5cmd, aws and boto3.
 
-To a sink that throws bodies away (what the client can do) and to `rclone serve s3`, a real server on the same cores;
-what arrived there is read back by boto3 and compared with what was sent. Our side and boto3 run in a process that
-stands; the start of the others' commands is in their time. Reading back is against `rclone check --download`.
+To a sink that throws bodies away (what the client can do), to `rclone serve s3`, a real server on the same cores that
+has neither conditions nor checksums, and, where its programs are installed, to a Ceph RADOS Gateway, which has
+conditions; what arrived there is read back by boto3 and compared with what was sent. Our side and boto3 run in a
+process that stands; the start of the others' commands is in their time. Reading back is against `rclone check
+--download`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from bench.measure import Disagreement, Result, Side
 from bench.room import Room
 from preservation.replicas.layout import replica_prefix
 from storage_adapters.errors import StorageUnavailable
+from storage_adapters.settings import S3Settings
+from tests.servers.ceph import ceph, missing
 from tests.servers.rclone import rclone
 
 BUCKET, KEY, SECRET = "vankho", "vankho-test", "vankho-secret"
@@ -40,11 +44,30 @@ def rows(room: Room) -> Iterable[Result]:
     for name, folder in (("masters", _masters(room)), ("small files", _small(room))):
         with _sink() as url:
             yield _upload(room, f"upload to a sink: {name}", folder, url, AT_ONCE[name], sink=True)
-        place = room.fresh("server")
-        with rclone(place, bucket=BUCKET) as settings:
-            url = str(settings.endpoint_url)
-            yield _upload(room, f"upload to rclone serve s3: {name}", folder, url, AT_ONCE[name])
-            yield _read_back(room, f"read-back from rclone serve s3: {name}", folder, url, AT_ONCE[name])
+        with _address(rclone(room.fresh("server"), bucket=BUCKET)) as url:
+            yield from _to_and_from(room, "rclone serve s3", name, folder, url)
+    for name, folder in (
+        (("masters", _some(room, "L", QUICK)), ("small files", _small(room))) if not missing() else ()
+    ):
+        with _address(_gateway()) as url:  # it keeps everything in memory, so a few masters do
+            yield from _to_and_from(room, "Ceph RADOS Gateway", name, folder, url)
+
+
+def _to_and_from(room: Room, server: str, name: str, folder: Path, url: str) -> Iterator[Result]:
+    yield _upload(room, f"upload to {server}: {name}", folder, url, AT_ONCE[name])
+    yield _read_back(room, f"read-back from {server}: {name}", folder, url, AT_ONCE[name])
+
+
+@contextmanager
+def _address(server: AbstractContextManager[S3Settings]) -> Iterator[str]:
+    with server as settings:
+        yield str(settings.endpoint_url)
+
+
+@contextmanager
+def _gateway() -> Iterator[S3Settings]:
+    with ceph(bucket=BUCKET) as cluster:
+        yield cluster.settings
 
 
 def _upload(room: Room, title: str, folder: Path, url: str, at_once: int, *, sink: bool = False) -> Result:

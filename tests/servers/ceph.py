@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -120,7 +121,7 @@ def ceph(*, bucket: str = "vankho") -> Iterator[Cluster]:
         yield Cluster(settings, conf)
 
 
-def client(settings: S3Settings):
+def client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its classes as it runs
     """A plain client for what a test does behind the store's back."""
     return boto3.client(
         "s3",
