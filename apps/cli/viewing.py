@@ -98,9 +98,9 @@ def standings(workspace: Workspace, versions: Sequence[AIPVersion]) -> Seen:
 
     policies = {name: workspace.policy(name) for name in {version.policy for version in versions}}
     stores, now = workspace.store_facts(), workspace.clock()
+    held = workspace.catalog.replicas_of_each([(version.identifier, version.version) for version in versions])
     seen = []
-    for version in versions:
-        replicas = workspace.catalog.replicas(version.identifier, version.version)
+    for version, replicas in zip(versions, held, strict=True):
         stand = standing(version, replicas, policy=policies[version.policy], stores=stores, now=now)
         seen.append((version, replicas, stand))
     return seen

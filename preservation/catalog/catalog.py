@@ -18,6 +18,7 @@ from preservation.catalog import (
     admit,
     answers,
     chain,
+    copies,
     coverage,
     difference,
     history,
@@ -149,11 +150,16 @@ class Catalog:
 
     def replicas(self, identifier: str, version: int) -> list[Replica]:
         """The replicas of one version with their last evidence, by store."""
-        return reading.replicas_of(self._database, identifier, version)
+        return copies.replicas_of(self._database, identifier, version)
+
+    def replicas_of_each(self, places: Sequence[tuple[str, int]]) -> list[list[Replica]]:
+        """The replicas of each of some versions, (identifier, number), in their order; for lists of some hundreds."""
+        with self._database.reading() as connection:
+            return copies.replicas_of_each(connection, places)
 
     def all_replicas(self) -> Iterator[Replica]:
         """Every replica, in the order its version was admitted, then by store."""
-        return reading.all_replicas(self._database)
+        return copies.all_replicas(self._database)
 
     def events(self, *, identifier: str | None = None, submission: str | None = None) -> Iterator[RecordedEvent]:
         """Events in the order they were added."""

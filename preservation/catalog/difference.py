@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import func, select
 
-from preservation.catalog import chain, reading
+from preservation.catalog import chain, copies, reading
 from preservation.catalog.history import Entry, entries
 from preservation.catalog.judging import Judge
 from preservation.catalog.names import storable
@@ -209,13 +209,13 @@ class _Comparing:
             "SELECT store, grade, outcome, at FROM proof WHERE identifier = ? AND version = ?",
             (told.identifier, told.version),
         )
-        kept = reading.replicas_of(self.database, told.identifier, told.version)
+        kept = copies.replicas_of(self.database, told.identifier, told.version)
         self._all("replicas", place, dict(claims.fetchall()), {r.store: written(r.claimed_at) for r in kept})
         self._all("evidence", place, {row[:2]: row[2:] for row in proofs.fetchall()}, _proofs(kept))
 
     def _standing(self, place: str, version_id: int, version: AIPVersion) -> None:
         self.compared["standings"] += 1
-        replicas = reading.replicas_of(self.database, version.identifier, version.version)
+        replicas = copies.replicas_of(self.database, version.identifier, version.version)
         both = self.recount.version(version_id, version, replicas)
         if both is not None:
             told, kept = both

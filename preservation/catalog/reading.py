@@ -9,22 +9,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, tuple_
 
 from preservation.catalog.errors import AmbiguousReference
 from preservation.catalog.names import storable
 from preservation.catalog.opening import Database
-from preservation.catalog.schema import aips, events, evidence, formats, holdings, objects, replicas, versions
+from preservation.catalog.schema import aips, events, formats, holdings, objects, versions
 from preservation.errors import CatalogError
 from preservation.facts import (
     AIPVersion,
     Basis,
-    Evidence,
     FormatFact,
-    Grade,
     ObjectFact,
-    Outcome,
-    Replica,
     Role,
 )
 from wording import say
@@ -33,7 +29,6 @@ PAGE = 1000
 SHORTEST_PREFIX = 4
 
 _VERSION = select(versions, aips.c.producer_identifier, aips.c.collection).join_from(versions, aips)
-_REPLICA = select(replicas, versions.c.identifier, versions.c.version).join_from(replicas, versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +128,7 @@ def all_versions(database: Database, *, collection: str | None, newest_only: boo
             .where(later.c.identifier == versions.c.identifier, later.c.version > versions.c.version)
             .exists()
         )
-    for row in _paged(
+    for row in paged(
         database, lambda last: query.where(versions.c.id > (last.id if last else 0)).order_by(versions.c.id)
     ):
         yield _version(row)
@@ -179,7 +174,7 @@ def objects_of(database: Database, here: int) -> Iterator[ObjectFact]:
     """The objects that are there of the version with this row number, sorted by path bytes, however many."""
     query = select(objects).where(objects.c.version_id == here)
     known: dict[int, FormatFact] = {}  # few, even among a million objects
-    for row in _paged(
+    for row in paged(
         database, lambda last: query.where(objects.c.path > (last.path if last else b"")).order_by(objects.c.path)
     ):
         if row.format_id is not None and row.format_id not in known:
@@ -204,47 +199,9 @@ def _not_all(identifier: str, version: int, *, admitted: int, seen: int) -> Cata
     )
 
 
-def all_replicas(database: Database) -> Iterator[Replica]:
-    """Every replica on record with its evidence, in the order of admission, then by store."""
-    place = tuple_(replicas.c.version_id, replicas.c.store)
-    query = _REPLICA.order_by(replicas.c.version_id, replicas.c.store)
-    page: list[Row[Any]] = []
-    for row in _paged(
-        database, lambda last: query.where(place > tuple_(last.version_id, last.store)) if last else query
-    ):
-        page.append(row)
-        if len(page) == PAGE:
-            yield from _with_evidence(database, page)
-            page = []
-    yield from _with_evidence(database, page)
-
-
-def replicas_of(database: Database, identifier: str, version: int) -> list[Replica]:
-    """The replicas of one version, by store."""
-    query = _REPLICA.where(versions.c.identifier == identifier, versions.c.version == version)
-    with database.reading() as connection:
-        rows = connection.execute(query.order_by(replicas.c.store)).all()
-    return list(_with_evidence(database, rows))
-
-
 def versions_by_number(connection: Connection, ids: Sequence[int]) -> dict[int, AIPVersion]:
     """The versions with these row numbers."""
     return {row.id: _version(row) for row in connection.execute(_VERSION.where(versions.c.id.in_(ids)))}
-
-
-def versions_with_replicas(
-    connection: Connection, ids: Sequence[int]
-) -> Iterator[tuple[int, AIPVersion, list[Replica]]]:
-    """The versions with these row numbers, with their replicas by store."""
-    facts = versions_by_number(connection, ids)
-    rows = connection.execute(
-        _REPLICA.where(replicas.c.version_id.in_(ids)).order_by(replicas.c.version_id, replicas.c.store)
-    ).all()
-    found: dict[int, list[Replica]] = {}
-    for row, replica in zip(rows, _joined(connection, rows, evidence.c.version_id.in_(ids)), strict=True):
-        found.setdefault(row.version_id, []).append(replica)
-    for version_id in sorted(facts):
-        yield version_id, facts[version_id], found.get(version_id, [])
 
 
 def format_counts(connection: Connection, *, collection: str | None, newest_only: bool) -> list[FormatCount]:
@@ -270,7 +227,8 @@ def format_counts(connection: Connection, *, collection: str | None, newest_only
     ]
 
 
-def _paged(database: Database, after: Callable[[Row[Any] | None], Select[Any]]) -> Iterator[Row[Any]]:
+def paged(database: Database, after: Callable[[Row[Any] | None], Select[Any]]) -> Iterator[Row[Any]]:
+    """All rows, page by page; `after` gives the query for those behind the last row of a page."""
     last = None
     while True:
         with database.reading() as connection:
@@ -279,29 +237,6 @@ def _paged(database: Database, after: Callable[[Row[Any] | None], Select[Any]]) 
         if len(rows) < PAGE:
             return
         last = rows[-1]
-
-
-def _with_evidence(database: Database, page: Sequence[Row[Any]]) -> Iterator[Replica]:
-    if not page:
-        return
-    with database.reading() as connection:
-        joined = list(
-            _joined(connection, page, evidence.c.version_id.between(page[0].version_id, page[-1].version_id))
-        )
-    yield from joined
-
-
-def _joined(connection: Connection, page: Sequence[Row[Any]], of: ColumnElement[bool]) -> Iterator[Replica]:
-    """The replicas in these rows, with their evidence, which is found by `of`."""
-    proofs: dict[tuple[int, str], dict[Grade, Evidence]] = {}
-    names = {row.version_id: (row.identifier, row.version) for row in page}
-    for row in connection.execute(select(evidence).where(of)) if page else ():
-        grade = Grade(row.grade)
-        proof = Evidence(*names[row.version_id], row.store, grade, Outcome(row.outcome), row.at)
-        proofs.setdefault((row.version_id, row.store), {})[grade] = proof
-    for row in page:
-        found: Mapping[Grade, Evidence] = proofs.get((row.version_id, row.store), {})
-        yield Replica(row.identifier, row.version, row.store, row.claimed_at, found)
 
 
 def _version(row: Row[Any]) -> AIPVersion:

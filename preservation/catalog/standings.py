@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, text
 
-from preservation.catalog import reading
+from preservation.catalog import copies, reading
 from preservation.catalog.judging import ABSENT, NEVER, ONCE, UNJUDGED, Judge, Judged, VersionFacts
 from preservation.catalog.schema import dues, standings, tallies, wanting, written
 from preservation.facts import AIPVersion
@@ -112,7 +112,7 @@ def judge_again(connection: Connection, ids: Sequence[int], *, judge: Judge | No
     differ = 0
     kept = _Kept(connection, ids)
     counts, changes = Counts(), _Changes()
-    for version_id, version, replicas in reading.versions_with_replicas(connection, ids):
+    for version_id, version, replicas in copies.versions_with_replicas(connection, ids):
         judged = None
         if judge is not None and judge.digest(version.policy) is not None:
             judged = judge.judge(VersionFacts(version, replicas, now))

@@ -119,6 +119,9 @@ def test_replicas_with_evidence_by_grade(catalog: Catalog) -> None:
     assert catalog.replicas(one.identifier, 1) == [first, Replica(one.identifier, 1, "b", NOW)]
     assert catalog.replicas(two.identifier, 1) == [Replica(two.identifier, 1, "a", NOW)]
     assert catalog.replicas("nothing", 1) == []
+    places = [(two.identifier, 1), ("nothing", 1), (one.identifier, 2), (one.identifier, 1), (two.identifier, 1)]
+    assert catalog.replicas_of_each(places) == [catalog.replicas(*place) for place in places]
+    assert catalog.replicas_of_each([]) == []
 
 
 def test_the_change_stands_in_the_event_about_that_replica(catalog: Catalog) -> None:
