@@ -21,7 +21,8 @@ from preservation.findings import Finding, Severity
 from wording import say
 
 STORE_EVENTS = "stores"  # where events name the delivery they belong to, those about stores bear this
-GOES_ON = frozenset({"audit", "audit_due", "restore", "reconcile", "watch", "retire"})  # without the lost stores
+SAYS_WHAT = ("retire", "rename")  # what becomes of the copies in a store that the settings lost
+GOES_ON = frozenset({"audit", "audit_due", "restore", "reconcile", "watch", *SAYS_WHAT})  # without the lost stores
 LAST_SHOWN = 5
 
 
@@ -73,7 +74,8 @@ def findings(found: list[Stranger]) -> list[Finding]:
             Severity.WARNING,
             say(
                 "{count} copies are in the store {store}, which vankho.toml does not name; they are not looked at. "
-                "Put it back, or give it up: `vankho store retire {store} --reason TEXT`.",
+                "Put it back, say its new name (`vankho store rename {store} NEW`), or give it up: "
+                "`vankho store retire {store} --reason TEXT`.",
                 count=each.copies,
                 store=each.store,
             ),
@@ -99,12 +101,13 @@ def refuse_strangers(workspace: Workspace, flow: str) -> None:
             expected=", ".join(workspace.catalog.stores_with_copies()),
             seen=", ".join(workspace.settings.stores) or "-",
             next_step=say(
-                "Put the store back under its old name. Only when it is given up: "
-                "`vankho store retire {store} --reason TEXT` takes its copies off the record.",
+                "Put the store back under its old name. When it has a new name: `vankho store rename {store} NEW`. "
+                "Only when it is given up: `vankho store retire {store} --reason TEXT` takes its copies off the "
+                "record.",
                 store=first,
             ),
         )
-    workspace.notices += findings(found) if flow != "retire" else []
+    workspace.notices += findings(found) if flow not in SAYS_WHAT else []
     known = circuits.known(workspace.catalog.database)
     for name in workspace.settings.stores:
         if name not in known:

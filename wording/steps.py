@@ -18,6 +18,7 @@ STEPS = {
     "verify": say("verifying in"),
     "audit": say("auditing in"),
     "audit several": say("auditing several stores"),
+    "rename": say("taking over in"),
     "restore": say("restoring"),
     "judge": say("judging by the policies"),
 }

@@ -15,7 +15,7 @@ from wording.steps import STEPS
 from wording.translate import translate
 
 # Steps whose progress is in files; the others' is in bytes.
-_COUNTED = frozenset({"identify formats", "ask for a second opinion", "look for drift", "judge"})
+_COUNTED = frozenset({"identify formats", "ask for a second opinion", "look for drift", "judge", "rename"})
 
 
 class _Done(DownloadColumn):

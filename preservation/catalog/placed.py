@@ -8,14 +8,16 @@ to be judged. The evidence of before stays in the events.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select
 
 from preservation.catalog import standings
 from preservation.catalog.judging import ONCE
+from preservation.catalog.opening import Database
 from preservation.catalog.schema import evidence, replicas, versions
-from preservation.facts import Grade, Outcome
+from preservation.facts import Evidence, Grade, Outcome
 
 RETIRED = "retired"
 
@@ -75,3 +77,53 @@ def retire(connection: Connection, store: str) -> None:
             return
         connection.execute(delete(replicas).where(here, replicas.c.version_id.in_(ids)))  # evidence goes with them
         standings.judge_again(connection, ids, judge=None, now=ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A copy on record, and what was found damaged of it."""
+
+    identifier: str
+    version: int
+    proofs: tuple[Evidence, ...]
+
+    def damaged(self, store: str) -> list[Evidence]:
+        """What is known to be damaged, as evidence of the same copy under another name of its store."""
+        return [
+            Evidence(each.identifier, each.version, store, each.grade, each.outcome, each.at) for each in self.proofs
+        ]
+
+
+def held(database: Database, store: str, *, limit: int, last: bool = False) -> list[Held]:
+    """The first copies on record in a store, or the `last`, in the order their versions were admitted."""
+    row = versions.c.id.desc() if last else versions.c.id
+    query = select(versions.c.id, versions.c.identifier, versions.c.version).join_from(replicas, versions)
+    with database.reading() as connection:
+        some = connection.execute(query.where(replicas.c.store == store).order_by(row).limit(limit)).all()
+        damaged = select(evidence).where(
+            evidence.c.store == store,
+            evidence.c.version_id.in_([each.id for each in some]),
+            evidence.c.outcome == Outcome.DAMAGED.value,
+        )
+        found: dict[int, list[Any]] = {}
+        for proof in connection.execute(damaged):
+            found.setdefault(proof.version_id, []).append(proof)
+    return [
+        Held(
+            each.identifier,
+            each.version,
+            tuple(
+                Evidence(each.identifier, each.version, store, Grade(proof.grade), Outcome.DAMAGED, proof.at)
+                for proof in found.get(each.id, ())
+            ),
+        )
+        for each in some
+    ]
+
+
+def in_both(database: Database, one: str, other: str) -> int:
+    """How many versions have a copy on record in either store."""
+    there = replicas.alias()
+    also = exists().where(there.c.version_id == replicas.c.version_id, there.c.store == other)
+    with database.reading() as connection:
+        return int(connection.execute(select(func.count()).where(replicas.c.store == one, also)).scalar_one())

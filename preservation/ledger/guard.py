@@ -7,7 +7,7 @@ on. One page of a list and one small read for each store; nothing is written her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from preservation.catalog.catalog import Catalog
@@ -32,6 +32,12 @@ class BookInForce:
 
     book: int = 1
     refused: tuple[Mapping[str, Any], ...] = ()
+    names: frozenset[tuple[str, str]] = frozenset()  # (a store, a name that it had before)
+
+    def renamed(self, store: str, to: str) -> BookInForce:
+        """The same once a store has a new name; those that it had before go on being its own."""
+        before = {(to, name) for each, name in self.names if each == store}
+        return replace(self, names=self.names | before | {(to, store)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,9 @@ def _ways_on(finding: Finding, store: str) -> Message:
     if finding.code == "ledger-other-store":  # nobody's history is wrong: two disks stand in each other's place
         return say(
             "Nothing was written. Correct [stores] in vankho.toml, or connect the right disk; then run again. Only "
-            "when the store has a new name on purpose: `vankho ledger accept {store} --reason TEXT`.",
+            "when the store has a new name on purpose: `vankho store rename {seen} {store}`.",
             store=store,
+            seen=finding.seen or "",
         )
     return say(
         "Nothing was written. `vankho ledger verify` names the first event that differs. Then take the history of "
@@ -85,7 +92,10 @@ def book_in_force(catalog: Catalog) -> BookInForce:
         decided = recorded.event.detail.get("accepted")
         if isinstance(decided, dict):
             refused += decided["refused"]
-            force = BookInForce(int(decided["book"]), tuple(refused))
+            force = replace(force, book=int(decided["book"]), refused=tuple(refused))
+        renamed = recorded.event.detail.get("renamed")
+        if isinstance(renamed, dict):
+            force = force.renamed(str(renamed["store"]), str(renamed["to"]))
     return force
 
 
@@ -125,7 +135,7 @@ def objection(catalog: Catalog, found: Found, force: BookInForce) -> Finding | N
         return Finding(broken.code, Severity.ERROR, text, broken.path, broken.expected, broken.seen)
     if found.checkpoint is None:
         return None
-    return _strangers(catalog, found.checkpoint, found) or _another_history(catalog, found.checkpoint, found)
+    return _strangers(catalog, found.checkpoint, found, force) or _another_history(catalog, found.checkpoint, found)
 
 
 def only_damaged(catalog: Catalog, found: Found, force: BookInForce) -> bool:
@@ -170,8 +180,8 @@ def _set_aside(found: Found, force: BookInForce) -> bool:
     return found.book < force.book and refused_record(found) in force.refused
 
 
-def _strangers(catalog: Catalog, checkpoint: Checkpoint, found: Found) -> Finding | None:
-    if checkpoint.store != found.store:
+def _strangers(catalog: Catalog, checkpoint: Checkpoint, found: Found, force: BookInForce) -> Finding | None:
+    if checkpoint.store != found.store and (found.store, checkpoint.store) not in force.names:
         text = other_store(found.store, checkpoint)
         return _finding("ledger-other-store", text, found, expected=found.store, seen=checkpoint.store)
     first = catalog.digest_of(1)

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "formats update",
     "formats drift",
     "store retire",
+    "store rename",
 }
 COMMON = {"--workspace", "--json", "--lang", "--help"}
 

@@ -80,7 +80,7 @@ def refused(house: House, code: str, *words: str) -> Iterator[None]:
     exchanged = code == "ledger-other-store"  # the disks are wrong then, and no store's history is to be taken
     for way_on in (
         "[stores] in vankho.toml" if exchanged else "vankho catalog rebuild --from",
-        "vankho ledger accept",
+        "vankho store rename" if exchanged else "vankho ledger accept",
     ):
         assert way_on in str(error.value.next_step)
     assert exchanged is not ("rebuild" in str(error.value.next_step))
