@@ -9,8 +9,6 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
-from io import BytesIO
 
 from wording.message import Message
 
@@ -41,7 +39,10 @@ def translate(message: Message, language: str) -> str:
 def _sentences(language: str) -> dict[str, str]:
     if language == "en":
         return {}
-    from babel.messages.pofile import read_po  # late: English readers need not wait for it
+    from importlib import resources  # late, all three: English readers need not wait for them
+    from io import BytesIO
+
+    from babel.messages.pofile import read_po
 
     file = resources.files("wording") / "locale" / language / "LC_MESSAGES" / "vankho.po"
     catalog = read_po(BytesIO(file.read_bytes()), locale=language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from preservation.bags.profile import Profile
     from preservation.bags.report import BagReport
     from preservation.bags.second_opinion import SecondOpinion
+    from preservation.findings import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -49,18 +51,27 @@ def bag_check(
             show_default=False,
         ),
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Processes that share many bags, or many small files; else one for each processor.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> Answer:
     """Judge bags: folders, ZIP or tar; every file is read."""
-    from preservation.bags.check import check_bag
-    from preservation.bags.second_opinion import second_opinion
+    from preservation.bags.check import check_bags
 
     _refuse_absent(paths)
     wanted = _profile(session, profile) if profile is not None else None
-    judged: list[tuple[BagReport, SecondOpinion | None]] = []
     with screen.progress(wanted=not session.as_json, language=session.language) as progress:
-        for path in paths:
-            report = check_bag(path, profile=wanted, progress=progress)
-            judged.append((report, second_opinion(path) if second else None))
+        shared = processes or len(os.sched_getaffinity(0))
+        reports = check_bags(paths, profile=wanted, progress=progress, processes=shared)
+        judged = [(report, _asked_too(report.path) if second else None) for report in reports]
     lines = [line for report, opinion in judged for line in _lines(report, opinion, session.language)]
     well = [report.valid and report.conforms is not False for report, _ in judged]
     if len(judged) > 1:
@@ -90,9 +101,13 @@ def _profile(session: Session, wanted: str) -> Profile:
         ) from error
 
 
-def _lines(report: BagReport, opinion: SecondOpinion | None, language: str) -> list[Line]:
-    from preservation.bags.second_opinion import disagreement
+def _asked_too(path: Path) -> SecondOpinion:
+    from preservation.bags.second_opinion import second_opinion
 
+    return second_opinion(path)
+
+
+def _lines(report: BagReport, opinion: SecondOpinion | None, language: str) -> list[Line]:
     lines: list[Line] = [_verdict(report)]
     if report.conforms is not None:
         sentence = (
@@ -101,7 +116,7 @@ def _lines(report: BagReport, opinion: SecondOpinion | None, language: str) -> l
             else say("  does not keep to the profile {profile}", profile=report.profile)
         )
         lines.append(sentence)
-    doubt = disagreement(report, opinion) if opinion is not None else None
+    doubt = _doubt(report, opinion)
     if opinion is not None and opinion.valid is None and not report.path.is_dir():
         lines.append(say("  The bagit library was not asked: it judges folders only."))
     elif opinion is not None and opinion.valid is None:
@@ -110,6 +125,14 @@ def _lines(report: BagReport, opinion: SecondOpinion | None, language: str) -> l
         lines.append(say("  The bagit library says the same."))
     findings = report.findings if doubt is None else (*report.findings, doubt)
     return [*lines, *shapes.finding_lines(findings, language)]
+
+
+def _doubt(report: BagReport, opinion: SecondOpinion | None) -> Finding | None:
+    if opinion is None:
+        return None
+    from preservation.bags.second_opinion import disagreement
+
+    return disagreement(report, opinion)
 
 
 def _verdict(report: BagReport) -> Line:
@@ -122,9 +145,7 @@ def _verdict(report: BagReport) -> Line:
 
 
 def _json(report: BagReport, opinion: SecondOpinion | None, language: str) -> dict[str, Any]:
-    from preservation.bags.second_opinion import disagreement
-
-    doubt = disagreement(report, opinion) if opinion is not None else None
+    doubt = _doubt(report, opinion)
     return {
         "path": str(report.path),
         "version": report.version,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +20,10 @@ import typer
 
 from apps.cli import screen
 from apps.cli.answer import Answer
-from flows.failures import as_finding
 from flows.outcomes import Verdict
 from preservation.errors import NoGoodCopy, PackageError, PolicyError, PreservationError, UsageError
 from preservation.findings import Finding
 from wording import Explained, say
-from wording.secrets import veiled
 from wording.translate import choose_language
 
 if TYPE_CHECKING:
@@ -166,7 +163,13 @@ def _answered(ask: Callable[..., Answer], session: Session, asked: dict[str, Any
         return Verdict.FAILED
     except Exception as error:  # noqa: BLE001 - the last word to a person; never a bare traceback, never exit 0
         if os.environ.get("VANKHO_DEBUG"):
+            import traceback
+
+            from wording.secrets import veiled
+
             sys.stderr.write(veiled(traceback.format_exc()))
+        from flows.failures import as_finding
+
         finding = as_finding(error)
         failed = PreservationError(
             finding.message, where=finding.path, next_step=say("Set VANKHO_DEBUG=1 to see where it happened.")

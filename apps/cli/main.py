@@ -1,44 +1,48 @@
-"""The `vankho` command, put together."""
+"""The `vankho` command, put together of what was asked for: the other parts are not imported."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version as release_of
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from apps.cli import (
-    audits,
-    bags,
-    catalog,
-    copies,
-    demo,
-    dropping,
-    formats,
-    ingesting,
-    ledger,
-    pooled,
-    rules,
-    running,
-    scheduling,
-    screen,
-    serving,
-    tidying,
-    viewing,
-    watching,
-)
+from apps.cli import screen
 from apps.cli.command import INTERRUPTED, Common, JsonOption, LanguageOption, WorkspaceOption
 from apps.cli.help import in_language
 from apps.cli.usage import explained
+from apps.cli.values import read_plainly
 from preservation.errors import UsageError
 from wording import say
 from wording.translate import choose_language
 
+# The modules beside this one, and the words that their commands begin with, in the order in which help lists them.
+PARTS = {
+    "ingesting": ("init", "ingest"),
+    "dropping": ("watch",),
+    "viewing": ("show", "events"),
+    "audits": ("audit",),
+    "copies": ("replicate", "repair", "restore", "reconcile"),
+    "tidying": ("tidy",),
+    "watching": ("report", "incident", "notices", "watchdog"),
+    "rules": ("policy",),
+    "stores": ("store",),
+    "running": ("up",),
+    "serving": ("serve",),
+    "pooled": ("worker",),
+    "scheduling": ("schedule",),
+    "formats": ("formats",),
+    "bags": ("bag",),
+    "ledger": ("ledger",),
+    "catalog": ("catalog",),
+    "demo": ("demo",),
+}
 
-def build() -> typer.Typer:
-    """The whole command."""
+
+def build(first: str | None = None) -> typer.Typer:
+    """The whole command, or as much of it as has this first word."""
     app = typer.Typer(
         name="vankho",
         no_args_is_help=True,
@@ -48,28 +52,17 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help="Digital preservation: packages in, proved copies out, and proved again and again.")(_before)
-    ingesting.register(app)
-    dropping.register(app)
-    viewing.register(app)
-    audits.register(app)
-    copies.register(app)
-    tidying.register(app)
-    watching.register(app)
-    rules.register(app)
-    running.register(app)
-    serving.register(app)
-    pooled.register(app)
-    scheduling.register(app)
-    formats.register(app)
-    bags.register(app)
-    ledger.register(app)
-    catalog.register(app)
-    demo.register(app)
+    known = any(first in words for words in PARTS.values())
+    for part, words in PARTS.items():
+        if first in words or not known:
+            import_module(f"apps.cli.{part}").register(app)
     return app
 
 
 def _print_release(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version as release_of
+
         typer.echo(f"vankho {release_of('vankho')}")
         raise typer.Exit
 
@@ -93,7 +86,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     words = list(sys.argv[1:] if arguments is None else arguments)
     language = choose_language(language_asked(words))
-    command = in_language(typer.main.get_command(build()), language)
+    command = read_plainly(in_language(typer.main.get_command(build(first_word(words))), language))
     try:
         sys.exit(command(words, prog_name="vankho", standalone_mode=False))
     except typer.Abort:
@@ -108,6 +101,19 @@ def run(arguments: Sequence[str] | None = None) -> None:
             )
             screen.show_error(told, as_json=as_json, language=language)
         sys.exit(error.exit_code)
+
+
+def first_word(words: Sequence[str]) -> str | None:
+    """The command's first word; None where it cannot be told for sure what stands before it."""
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            return word
+        if word in ("-w", "--workspace", "--lang"):
+            next(rest, None)
+        elif word != "--json" and not word.startswith(("-w", "--workspace=", "--lang=")):
+            return None
+    return None
 
 
 def language_asked(words: Sequence[str]) -> str | None:

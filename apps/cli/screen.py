@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.cells import cell_len
-
 from apps.cli.answer import Answer, Cell, Table
 from preservation.findings import Finding, message_as_json
 from preservation.progress import Progress, Silent
@@ -45,6 +43,8 @@ def _drawn(table: Table, language: str) -> Iterator[str]:
     """The table's lines: columns as wide as their cells are on a terminal, numbers to the right."""
     if not table.rows:
         return
+    from rich.cells import cell_len
+
     cells = [[in_words(cell, language) for cell in row] for row in (table.headings, *table.rows)]
     widths = [max(cell_len(cell) for cell in column) for column in zip(*cells, strict=True)]
     right = [isinstance(cell, int) for cell in table.rows[0]]

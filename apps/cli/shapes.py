@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from apps.cli.answer import Cell, Line, Table
 from preservation.errors import UsageError
@@ -20,7 +19,6 @@ from preservation.findings import Finding, Severity
 from wording import Message, say
 from wording.translate import translate
 
-HERE = ZoneInfo("Asia/Ho_Chi_Minh")
 SHOWN = 20  # errors of one kind shown to a person; --json has all
 ALIKE = 3  # warnings and notes of one kind shown to a person
 SHORT = 8  # letters of an identifier in a list; enough to name it with
@@ -55,7 +53,9 @@ _MARKS = {Severity.ERROR: say("error"), Severity.WARNING: say("warning"), Severi
 
 def moment(at: datetime) -> str:
     """The time as people here write it."""
-    return at.astimezone(HERE).strftime("%d/%m/%Y %H:%M")
+    from zoneinfo import ZoneInfo
+
+    return at.astimezone(ZoneInfo("Asia/Ho_Chi_Minh")).strftime("%d/%m/%Y %H:%M")
 
 
 def size(number: int) -> str:

@@ -1,23 +1,26 @@
 """The archives that a bag may come in: ZIP, tar, gzipped tar. For the checker only.
 
 Promises: nothing is written or unpacked; an entry that is not a plain, safely named file becomes a finding; archives
-that swell out of proportion, are cut short or encrypted are refused. Raises what READ_ERRORS of `bag_view` names.
+that swell out of proportion, are cut short or encrypted are refused. Reading raises what ARCHIVE_ERRORS names.
 """
 
 from __future__ import annotations
 
 import gzip
+import lzma
 import re
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from preservation.bags.bag_view import READ_ERRORS, BagView, is_plain, is_utf8
+from preservation.bags.bag_view import BagView, is_plain, is_utf8
 from preservation.bags.report import Notes
 from wording import say
 
@@ -26,6 +29,21 @@ _ALWAYS_FINE = 1 << 30  # …or this many bytes
 _LONGEST_READ = 1 << 20  # bytes; an extended header of a tar is read at once, and holds a path
 _LONGEST_PATH = 4096  # no file system takes a longer one
 _KINDS = "ZIP, tar, tar.gz"
+# What reading out of an archive cut short, damaged, encrypted or unknown may raise; for a damaged one, Python's
+# zipfile and tarfile raise whatever their parsing stumbles over. It all means "not readable".
+ARCHIVE_ERRORS = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+)
 ZIP, TAR, GZIP = "application/zip", "application/tar", "application/gzip"
 
 
@@ -35,7 +53,7 @@ def archive_view(path: Path, notes: Notes) -> Iterator[BagView | None]:
     with ExitStack() as held:
         try:
             view = _opened(path, notes, held)
-        except READ_ERRORS as error:
+        except ARCHIVE_ERRORS as error:
             notes.error(
                 "archive-unreadable",
                 say("The archive cannot be read to its end. It may be cut short, damaged or encrypted."),
@@ -175,7 +193,7 @@ def _indexed(
     """The view over an archive's entries; the bag stands at the root or in the one top folder with a bagit.txt."""
     _refuse_swelling(sum(entry.size for entry in entries), packed)
     members: dict[str, Any] = {}
-    view = BagView(lambda path: open_member(members[path]), form=form)
+    view = BagView(lambda path: open_member(members[path]), errors=ARCHIVE_ERRORS, form=form)
     names = [_relative(entry.name) for entry in entries]
     root = _root(names)
     for entry, name in zip(entries, names, strict=True):

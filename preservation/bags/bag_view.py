@@ -7,37 +7,20 @@ plain file with a name in UTF-8 becomes a finding.
 from __future__ import annotations
 
 import io
-import lzma
 import os
 import stat
-import struct
-import tarfile
-import zipfile
-import zlib
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from preservation.bags.report import Notes
 from wording import say
 
-# What reading bytes out of a bag may raise: the disk, or an archive cut short, damaged, encrypted or unknown; for a
-# damaged one, Python's zipfile and tarfile raise whatever their parsing stumbles over. It all means "not readable".
-READ_ERRORS = (
-    OSError,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    struct.error,
-)
+# What reading a file of a folder may raise. It all means "not readable".
+READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError)
 
 
 @dataclass(slots=True)
@@ -54,8 +37,10 @@ class BagView:
     sizes: array[int] = field(default_factory=lambda: array("Q"))
     folders: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    errors: tuple[type[Exception], ...] = READ_ERRORS  # what opening and reading may raise
     workers: int = 1  # how many files may be read at once
     form: str | None = None
+    whole: Callable[[str, int], bytes] | None = None  # so many first bytes of a file at once; none when unreadable
 
     def add(self, path: str, size: int) -> None:
         """A further regular file."""
@@ -84,16 +69,7 @@ class BagView:
 def folder_view(root: Path, notes: Notes) -> BagView:
     """The bag in a folder."""
     base = os.fspath(root)
-
-    def open_file(path: str) -> BinaryIO:
-        # O_NONBLOCK: should a FIFO have taken the file's place since the walk, opening it must not hang.
-        handle = os.open(f"{base}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise OSError("not a regular file any more")
-        return io.BufferedReader(io.FileIO(handle))
-
-    view = BagView(open_file, workers=2)
+    view = BagView(partial(_open_file, base), workers=2, whole=partial(_whole, base))
     waiting = [""]
     while waiting:
         folder = waiting.pop()
@@ -118,8 +94,33 @@ def folder_view(root: Path, notes: Notes) -> BagView:
     return view
 
 
+# O_NONBLOCK: should a FIFO have taken the file's place since the walk, opening it must not hang.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _open_file(base: str, path: str) -> BinaryIO:
+    handle = os.open(f"{base}/{path}", _FLAGS)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError("not a regular file any more")
+    return io.BufferedReader(io.FileIO(handle))
+
+
+def _whole(base: str, path: str, most: int) -> bytes:
+    try:
+        handle = os.open(f"{base}/{path}", _FLAGS)
+    except OSError:
+        return b""
+    try:
+        return os.read(handle, most)
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
+
+
 def _lstat(base: str, path: str, notes: Notes) -> os.stat_result | None:
-    if not is_utf8(path, notes):
+    if not path.isascii() and not is_utf8(path, notes):
         return None
     try:
         return os.lstat(f"{base}/{path}")

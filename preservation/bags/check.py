@@ -7,23 +7,18 @@ Raises PackageUnreadable only when nothing stands at the path.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from preservation.bags.archives import archive_view
+from preservation import forked
 from preservation.bags.bag_info import Elements, judge_bag_info, read_bag_info
-from preservation.bags.bag_view import READ_ERRORS, BagView, folder_view
-from preservation.bags.digests import ALGORITHMS
+from preservation.bags.bag_view import BagView, folder_view
+from preservation.bags.comparing import Fault, compared
 from preservation.bags.fetch import judge_fetch, read_fetch
 from preservation.bags.manifests import Manifest, read_manifests
 from preservation.bags.paths import Bag, Names, judge_cases, judge_twins
-from preservation.bags.profile import Profile
-from preservation.bags.profile_check import judge_profile
 from preservation.bags.report import NOTHING, BagReport, Notes
 from preservation.bags.tag_grammar import read_declaration
 from preservation.errors import PackageUnreadable
@@ -31,17 +26,56 @@ from preservation.findings import Finding, Severity
 from preservation.progress import Progress, Silent
 from wording import say
 
-_BUFFER = 1 << 18  # bytes read at a time: what was read is still in the processor's cache when it is hashed
-_BATCH = 256  # files handed to the readers at a time
-_LARGE = 1 << 18  # bytes from which on a file is worth a thread
+if TYPE_CHECKING:
+    from preservation.bags.profile import Profile
+
+STEP = "check the bag"
+_BAGS_EACH = 4  # bags for each process from which on they are shared out whole
+
+
+def check_bags(
+    paths: Sequence[Path], *, profile: Profile | None = None, progress: Progress | None = None, processes: int = 1
+) -> Iterator[BagReport]:
+    """The same of several, in their order. Many are shared out whole among the processes, few one after the other."""
+    listener = progress or Silent()
+    if processes == 1 or len(paths) < _BAGS_EACH * processes or not forked.alone():
+        for path in paths:
+            yield check_bag(path, profile=profile, progress=listener, processes=processes)
+        return
+    for first in range(0, len(paths), forked.MOST_THINGS):
+        some = paths[first : first + forked.MOST_THINGS]
+
+        def work(number: int, tell: Callable[[int], None], some: Sequence[Path] = some) -> BagReport:
+            return check_bag(some[number], profile=profile, progress=_Told(tell))
+
+        with forked.shared(work, len(some), processes=processes, moved=listener.advance) as reports:
+            if first == 0:
+                listener.begin(STEP, None)
+            yield from reports
+
+
+class _Told:
+    """Progress of a bag among others: its steps are nobody's concern."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self.advance = tell
+
+    def begin(self, step: str, total: int | None) -> None:
+        """Ignore."""
 
 
 def check_bag(
-    path: Path, *, profile: Profile | None = None, form: str | None = None, progress: Progress | None = None
+    path: Path,
+    *,
+    profile: Profile | None = None,
+    form: str | None = None,
+    progress: Progress | None = None,
+    processes: int = 1,
 ) -> BagReport:
     """Judge the bag at `path`: a folder, .zip, .tar or .tar.gz; against a profile too, when one is given.
 
-    `form` is the MIME type of the archive that a folder was unpacked from; `progress` counts bytes.
+    `form` is the MIME type of the archive that a folder was unpacked from; `progress` counts bytes. Many small files
+    of a folder are shared among so many `processes`, when no other thread runs here. Raises HelperEnded then.
     A bag that does not conform to the profile may still be valid: `conforms` says.
     """
     if not path.exists():
@@ -51,14 +85,18 @@ def check_bag(
     notes = Notes()
     if path.is_dir():
         view = replace(folder_view(path, notes), form=form)
-        return _judge(path, view, profile, notes, progress or Silent())
+        return _judge(path, view, profile, notes, progress or Silent(), processes=processes)
+    from preservation.bags.archives import archive_view
+
     with archive_view(path, notes) as packed:
         if packed is None:
-            return _report(path, None, (), [], _Tally(), (0, 0), notes, profile, Notes())
+            return _report(path, None, (), [], (0, 0), (0, 0), notes, profile, Notes())
         return _judge(path, packed, profile, notes, progress or Silent())
 
 
-def _judge(path: Path, view: BagView, profile: Profile | None, notes: Notes, progress: Progress) -> BagReport:
+def _judge(
+    path: Path, view: BagView, profile: Profile | None, notes: Notes, progress: Progress, *, processes: int = 1
+) -> BagReport:
     declared = read_declaration(view, notes)
     bag = Bag(view, Names(view), declared, notes)
     bag_info = read_bag_info(view, declared, notes)
@@ -74,10 +112,18 @@ def _judge(path: Path, view: BagView, profile: Profile | None, notes: Notes, pro
     judge_bag_info(bag, bag_info)
     about_profile = Notes()
     if profile is not None:
+        from preservation.bags.profile_check import judge_profile
+
         judge_profile(profile, bag, bag_info, about_profile)
-    progress.begin("check the bag", sum(view.sizes))
-    tally = _compare(view, payload, tags, notes, progress)
-    return _report(path, declared.version, bag_info, payload, tally, view.payload(), notes, profile, about_profile)
+    checked = matched = 0
+    with compared(view, [*payload, *tags], processes=processes, moved=progress.advance) as answers:
+        progress.begin(STEP, sum(view.sizes))  # a bar may begin a thread, and before that the work was shared out
+        for each in answers:
+            checked, matched = checked + each.checked, matched + each.matched
+            _note(each.faults, notes)
+    return _report(
+        path, declared.version, bag_info, payload, (checked, matched), view.payload(), notes, profile, about_profile
+    )
 
 
 def _judge_required(view: BagView, manifests: list[Manifest], notes: Notes) -> None:
@@ -95,10 +141,10 @@ def _judge_required(view: BagView, manifests: list[Manifest], notes: Notes) -> N
 def _judge_listing(bag: Bag, manifests: list[Manifest]) -> None:
     """Every payload file stands in every payload manifest; before BagIt 1.0 one of them is enough."""
     names = ", ".join(manifest.name for manifest in manifests)
-    for path in bag.view.files:
-        if not path.startswith("data/") or not manifests:
+    for number, path in enumerate(bag.view.files):
+        if not path.startswith("data/") or not manifests or all(m.listed[number] for m in manifests):
             continue
-        without = [manifest.name for manifest in manifests if manifest.promised(path) is None]
+        without = [manifest.name for manifest in manifests if not manifest.listed[number]]
         if len(without) == len(manifests):
             text = say("This file is in the payload, but no manifest lists it.")
             bag.notes.error("file-unexpected", text, path, expected=names, seen=NOTHING)
@@ -130,99 +176,15 @@ def _judge_tag_listing(bag: Bag, payload: list[Manifest], tags: list[Manifest]) 
         bag.notes.warning("tagmanifest-algorithms-differ", text, tags[0].name, expected=wanted or NOTHING, seen=seen)
 
 
-@dataclass(slots=True)
-class _Tally:
-    checked: int = 0
-    matched: int = 0
-
-
-_Promises = list[tuple[Manifest, bytes]]  # what every manifest that lists a file says of it
-
-
-class _Read(NamedTuple):
-    """What reading one file gave: its digests by algorithm, or why it could not be read to its end."""
-
-    path: str
-    promises: _Promises
-    digests: dict[str, bytes]
-    size: int
-    problem: str | None = None
-
-
-def _compare(
-    view: BagView, payload: list[Manifest], tags: list[Manifest], notes: Notes, progress: Progress
-) -> _Tally:
-    """Read every listed file once and compare it with every manifest that lists it."""
-    tally = _Tally()
-    with closing(_read_all(view, _listed(view, [*payload, *tags]))) as reads:
-        for read in reads:
-            progress.advance(read.size)
-            if read.problem is not None:
-                text = say("This file cannot be read to its end, so nothing can be said about its bytes.")
-                size = f"{view.size(read.path)} bytes"
-                notes.error("file-unreadable", text, read.path, expected=size, seen=read.problem)
-                continue
-            is_payload = read.path.startswith("data/")
-            differing = [(m, promised) for m, promised in read.promises if promised != read.digests[m.algorithm]]
-            for manifest, promised in differing:
-                notes.error(
-                    "digest-differs" if is_payload else "tag-digest-differs",
-                    say("The bytes of this file are not the ones that {manifest} promises.", manifest=manifest.name),
-                    read.path,
-                    expected=promised.hex(),
-                    seen=read.digests[manifest.algorithm].hex(),
-                )
-            if is_payload:
-                tally.checked += 1
-                tally.matched += not differing
-    return tally
-
-
-def _listed(view: BagView, manifests: list[Manifest]) -> Iterator[tuple[str, _Promises]]:
-    for path in view.files:
-        promises = [(m, promised) for m in manifests if (promised := m.promised(path)) is not None]
-        if promises:
-            yield path, promises
-
-
-def _read_all(view: BagView, listed: Iterable[tuple[str, _Promises]]) -> Generator[_Read]:
-    """Read the files; answers come in the view's order.
-
-    Hashing runs beside Python, so large files go to as many threads as the view bears. A small one is read here:
-    handing it over and waiting for Python's lock would take longer than its bytes.
-    """
-    buffers = [memoryview(bytearray(_BUFFER)) for _ in range(view.workers + 1)]
-    pool = ThreadPoolExecutor(view.workers)
-    try:
-        rest = iter(listed)
-        while batch := list(islice(rest, _BATCH)):
-            running = {
-                path: pool.submit(_read, view, path, promises, buffers)
-                for path, promises in batch
-                if view.workers > 1 and view.size(path) >= _LARGE
-            }
-            for path, promises in batch:
-                yield running[path].result() if path in running else _read(view, path, promises, buffers)
-    finally:
-        pool.shutdown(cancel_futures=True)  # interrupted: no further file is begun
-
-
-def _read(view: BagView, path: str, promises: _Promises, buffers: list[memoryview]) -> _Read:
-    hashes = {manifest.algorithm: ALGORITHMS[manifest.algorithm]() for manifest, _ in promises}
-    size, buffer = 0, buffers.pop()
-    try:
-        with view.open(path) as stream:
-            while count := stream.readinto(buffer):  # type: ignore[attr-defined]
-                size += count
-                for running in hashes.values():
-                    running.update(buffer[:count])
-    except READ_ERRORS as error:
-        return _Read(path, promises, {}, size, f"{type(error).__name__}: {error}")
-    finally:
-        buffers.append(buffer)
-    if size != view.size(path):
-        return _Read(path, promises, {}, size, f"{size} bytes read, {view.size(path)} announced")
-    return _Read(path, promises, {name: running.digest() for name, running in hashes.items()}, size)
+def _note(faults: Iterable[Fault], notes: Notes) -> None:
+    for path, manifest, expected, seen in faults:
+        if manifest is None:
+            text = say("This file cannot be read to its end, so nothing can be said about its bytes.")
+            notes.error("file-unreadable", text, path, expected=expected, seen=seen)
+        else:
+            code = "digest-differs" if path.startswith("data/") else "tag-digest-differs"
+            text = say("The bytes of this file are not the ones that {manifest} promises.", manifest=manifest)
+            notes.error(code, text, path, expected=expected, seen=seen)
 
 
 def _report(
@@ -230,20 +192,20 @@ def _report(
     version: str | None,
     bag_info: Elements,
     manifests: list[Manifest],
-    tally: _Tally,
+    proved: tuple[int, int],
     standing: tuple[int, int],
     notes: Notes,
     profile: Profile | None,
     about_profile: Notes,
 ) -> BagReport:
+    checked, matched = proved
     return BagReport(
         path=path,
         version=version,
         complete=notes.complete,
-        valid=notes.valid
-        and tally.matched == standing[0],  # proof for every file, not only the absence of complaints
-        checked=tally.checked,
-        matched=tally.matched,
+        valid=notes.valid and matched == standing[0],  # proof for every file, not only the absence of complaints
+        checked=checked,
+        matched=matched,
         algorithms=tuple(manifest.algorithm for manifest in manifests),
         manifests=tuple(manifest.name for manifest in manifests),
         payload_files=standing[0],

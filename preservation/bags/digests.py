@@ -22,8 +22,9 @@ class Hash(Protocol):
         """The digest of all bytes taken in."""
 
 
-# The common name in lower case without anything but letters and digits: "SHA3-256" is sha3256.
-ALGORITHMS: dict[str, Callable[[], Hash]] = {
+# Each begins a digest, with the bytes that it is given or none. The name is the common one, letters and digits of
+# it in lower case: "SHA3-256" is sha3256.
+ALGORITHMS: dict[str, Callable[..., Hash]] = {
     "md5": partial(hashlib.md5, usedforsecurity=False),
     "sha1": partial(hashlib.sha1, usedforsecurity=False),
     "sha224": hashlib.sha224,

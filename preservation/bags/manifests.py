@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from typing import IO
 
@@ -31,12 +30,15 @@ class Manifest:
     def __init__(self, name: str, algorithm: str, files: Mapping[str, int]) -> None:
         self.name = name
         self.algorithm = algorithm
+        self.new = ALGORITHMS[algorithm]
+        self.listed = bytearray(len(files))  # by the numbers of the files: 1 for those that stand in this manifest
         self.absent: dict[str, bytes] = {}
         self._files = files
         self._length = _HEX_LENGTH[algorithm] // 2
-        self._listed = bytearray(len(files))
         self._apart: IO[bytes] | None = None
         if len(files) > IN_MEMORY:
+            import tempfile  # late: no other bag needs it
+
             self._apart = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it goes with the manifest
         self._digests = bytearray(0 if self._apart else len(files) * self._length)
 
@@ -47,12 +49,15 @@ class Manifest:
             os.pwrite(self._apart.fileno(), digest, number * self._length)
         else:
             self._digests[number * self._length : (number + 1) * self._length] = digest
-        self._listed[number] = 1
+        self.listed[number] = 1
 
     def promised(self, path: str) -> bytes | None:
         """The digest of a file that is there; None when this manifest does not list it."""
-        number = self._files[path]
-        if not self._listed[number]:
+        return self.of_number(self._files[path])
+
+    def of_number(self, number: int) -> bytes | None:
+        """The same of the file with this number."""
+        if not self.listed[number]:
             return None
         if self._apart is not None:
             return os.pread(self._apart.fileno(), self._length, number * self._length)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from preservation.bags.bag_view import READ_ERRORS, BagView
+from preservation.bags.bag_view import BagView
 from preservation.bags.report import NOTHING, Notes
 from wording import say
 
@@ -118,7 +118,7 @@ def read_bounded(view: BagView, path: str, most: int, notes: Notes) -> bytes | N
     try:
         with view.open(path) as stream:
             raw = stream.read(most + 1)
-    except READ_ERRORS as error:
+    except view.errors as error:
         _note_unreadable(view, path, error, notes)
         return None
     if len(raw) > most:
@@ -157,7 +157,7 @@ def lines_of(view: BagView, path: str, declared: Declaration, notes: Notes) -> I
             expected=declared.encoding,
             seen=str(error),
         )
-    except READ_ERRORS as error:
+    except view.errors as error:
         _note_unreadable(view, path, error, notes)
 
 

@@ -34,7 +34,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, unreadable: str = "", takes: float 
             time.sleep(takes if inside in PAYLOAD else 0)
             return io.BytesIO(b"short") if inside == unreadable else view.open(inside)
 
-        return replace(view, open=opens)
+        return replace(view, open=opens, whole=None)
 
     monkeypatch.setattr(check, "folder_view", view_of)
     return opened

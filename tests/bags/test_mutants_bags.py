@@ -90,7 +90,7 @@ def test_a_tag_file_that_cannot_be_read_is_told_whole(
                 raise OSError("the disk says no")
             return view.open(inside)
 
-        return replace(view, open=opened)
+        return replace(view, open=opened, whole=None)
 
     monkeypatch.setattr(check, "folder_view", view_of)
     made = make_bag(tmp_path / "bag")
@@ -130,7 +130,7 @@ def test_progress_counts_the_bytes_that_were_read(tmp_path: Path, monkeypatch: p
                 return io.BytesIO(b"12")
             return view.open(inside)
 
-        return replace(view, open=opened)
+        return replace(view, open=opened, whole=None)
 
     monkeypatch.setattr(check, "folder_view", view_of)
     heard = Heard()

@@ -6,13 +6,28 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from apps.cli.main import PARTS, build, first_word
+from tests.bags.bag_maker import make_bag
 from tests.cli.commands import environment, package_in, workspace_in
 
 HEAVY = {"prefect", "boto3", "botocore", "jsonschema", "alembic", "psycopg", "bagit", "fido", "PIL", "rich.console"}
 HEAVY |= {"fastapi", "starlette", "uvicorn", "prometheus_client"}
+UNREAD = {
+    "pydantic",
+    "pydantic_core",
+    "rich",
+    "zoneinfo",
+    "importlib.metadata",
+    "babel",
+    "concurrent.futures",
+    "tarfile",
+}
+UNREAD |= {"preservation.bags.profile", "preservation.replicas", "apps.cli.viewing", "apps.cli.ingesting", "tempfile"}
 FLOWS = {"sqlalchemy", "pydantic_settings", "flows.workspace", "policies.model"}
 
 ASK = """
@@ -66,3 +81,44 @@ def test_checks_import_no_prefect(kho: Path, tmp_path: Path) -> None:
         ("audit", "-w", kho),
     ):
         assert not _imported(*words) & {"prefect", "boto3", "botocore"}
+
+
+def test_a_check_of_a_bag_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
+    """No settings are read, nothing is drawn, no other command is put together."""
+    bag = make_bag(tmp_path / "Túi")
+    for words in (("bag", "check", bag), ("bag", "check", bag, bag, "--json"), ("--lang=en", "bag", "check", bag)):
+        assert not _imported(*words) & (HEAVY | FLOWS | UNREAD)
+
+
+def _below(command: Any) -> set[str]:
+    return set(getattr(command, "commands", ()))
+
+
+def test_each_command_is_where_it_is_looked_for() -> None:
+    """The table of the first words has them all; each part has the commands that the whole has."""
+    whole: Any = get_command(build())
+    assert {word for words in PARTS.values() for word in words} == _below(whole)
+    for first, known in whole.commands.items():
+        alone: Any = get_command(build(first))
+        assert _below(alone.commands[first]) == _below(known)
+    assert _below(get_command(build("nothing"))) == _below(whole)
+
+
+@pytest.mark.parametrize(
+    ("line", "first"),
+    [
+        ("bag check x", "bag"),
+        ("-w show --json bag check", "bag"),
+        ("--workspace=show --lang vi bag", "bag"),
+        ("-wshow bag", "bag"),
+        ("--help bag", None),
+        ("--version bag", None),
+        ("--nothing bag", None),
+        ("-- bag", None),
+        ("-w", None),
+        ("", None),
+    ],
+)
+def test_the_first_word_is_told_only_where_it_is_sure(line: str, first: str | None) -> None:
+    """An option's value is no command, and help before a command is help of the whole."""
+    assert first_word(line.split()) == first
