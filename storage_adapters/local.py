@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import secrets
 import stat as mode_of
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,14 +20,13 @@ from pathlib import Path
 from storage_adapters.errors import StorageError, already_exists, not_found
 from storage_adapters.keys import UNFINISHED, check_key, check_prefix
 from storage_adapters.local_errors import explain_os_errors, no_root
+from storage_adapters.local_reading import Opened, forget
+from storage_adapters.local_unfinished import READ, drop_left, temporary_file
 from storage_adapters.store import Capabilities, Lanes, ObjectStat, Reader, Unfinished
 from storage_adapters.verifying import CHUNK, VerifyingReader, own_memory
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # non-blocking: a FIFO must not hang us
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNFINISHED = UNFINISHED.encode()
-_FORGET = 8 << 20  # bytes read before they are forgotten
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
 
@@ -77,7 +74,7 @@ class LocalStore:
         with self._explained(key):
             file = self._open_object(key)
         try:
-            yield _Opened(self, key, file)
+            yield Opened(file, key, store=self.name, root=self.root, begun=self._begun)
         finally:
             os.close(file)
 
@@ -100,7 +97,7 @@ class LocalStore:
                             entered = None
                             os.close(folder)
                         folder, entered = self._folder(place.split("/") if place else ()), place
-                    file = os.open(name, _READ, dir_fd=folder)
+                    file = os.open(name, READ, dir_fd=folder)
                     try:
                         count = os.preadv(file, (memory[: size + 1],), 0, os.RWF_NOWAIT)
                     finally:
@@ -167,7 +164,7 @@ class LocalStore:
         """See ErasableStore.drop_unfinished: temporary files last written before that time, if their put is dead."""
         before = started_before.timestamp()
         with self._explained(prefix):
-            return sum(_drop_left(name, folder, before) for _, name, folder in self._temporary(prefix))
+            return sum(drop_left(name, folder, before) for _, name, folder in self._temporary(prefix))
 
     def _temporary(self, prefix: str) -> Iterator[tuple[str, str, int]]:
         """Where temporary files lie below the prefix: folder as a key, name, and the folder's descriptor."""
@@ -190,7 +187,7 @@ class LocalStore:
                 try:
                     if _stands(name, folder):
                         raise already_exists(self.name, key)
-                    return folder, *_temporary_file(folder)
+                    return folder, *temporary_file(folder)
                 except BaseException:
                     os.close(folder)
                     raise
@@ -232,7 +229,7 @@ class LocalStore:
         try:
             folder = self._folder(parts)
             try:
-                file = os.open(name, _READ, dir_fd=folder)
+                file = os.open(name, READ, dir_fd=folder)
             finally:
                 os.close(folder)
         except OSError as error:
@@ -276,63 +273,6 @@ class LocalStore:
         return explain_os_errors(self.name, key, root=self.root)
 
 
-class _Opened:
-    """An opened object; an error of the disk while it is read is the store's.
-
-    What nobody had in memory before is forgotten as it is read: an audit must not push out what others work with.
-    """
-
-    def __init__(self, store: LocalStore, key: str, file: int) -> None:
-        self._store = store
-        self._key = key
-        self._file = file
-        self._ours = key in store._begun or not _in_memory(file)
-        store._begun.discard(key)
-        self._read = self._forgotten = 0
-
-    def read(self, size: int = -1, /) -> bytes:
-        """See Reader.read."""
-        with explain_os_errors(self._store.name, self._key, root=self._store.root):
-            if size >= 0:
-                chunk = os.read(self._file, size)
-                self._count(len(chunk))
-                return chunk
-            return b"".join(iter(lambda: os.read(self._file, CHUNK), b""))
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """The same into memory that is given; how many bytes."""
-        with explain_os_errors(self._store.name, self._key, root=self._store.root):
-            count = os.readv(self._file, (buffer,))
-        self._count(count)
-        return count
-
-    def forget(self) -> None:
-        """Have what follows read from the disk, whoever has it in memory: for a second look."""
-        forget(self._file)
-
-    def _count(self, count: int) -> None:
-        self._read += count
-        if self._ours and (self._read - self._forgotten >= _FORGET or not count):
-            forget(self._file, self._read)
-            self._forgotten = self._read
-
-
-def forget(file: int, upto: int = 0) -> None:
-    """Let go of what the system keeps in memory of a file (its first bytes, or all), as far as it is on the disk."""
-    with suppress(OSError):  # a file system that keeps nothing, or cannot say
-        os.posix_fadvise(file, 0, upto, os.POSIX_FADV_DONTNEED)
-
-
-def _in_memory(file: int) -> bool:
-    """Whether the beginning of the file could be read without waiting for the disk; yes where nobody can tell."""
-    try:
-        return bool(os.preadv(file, (bytearray(1),), 0, os.RWF_NOWAIT) or True)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-
-
 def _stands(name: str, folder: int) -> bool:
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -343,44 +283,6 @@ def _stands(name: str, folder: int) -> bool:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _temporary_file(folder: int) -> tuple[str, int]:
-    """Name and descriptor of a new file; its lock tells others that its writer lives."""
-    while True:
-        name = UNFINISHED + secrets.token_hex(16)
-        file = os.open(name, _CREATE, 0o444, dir_fd=folder)
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)  # waits for whoever is looking whether it may go
-        if os.fstat(file).st_nlink:  # else somebody tidied between the two
-            return name, file
-        os.close(file)
-
-
-def _drop_left(name: str, folder: int, before: float) -> bool:
-    """Remove a temporary file that was last written before that time and that nobody writes any more."""
-    try:
-        file = os.open(name, _READ, dir_fd=folder)
-    except FileNotFoundError:  # its put ended well meanwhile
-        return False
-    try:
-        if os.fstat(file).st_mtime >= before or not _locked(file):
-            return False
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=folder)
-            return True
-        return False
-    finally:
-        os.close(file)
-
-
-def _locked(file: int) -> bool:
-    """Lock the file as long as it is open; False when another process writes it, or where nobody can tell."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in {errno.EWOULDBLOCK, errno.EACCES}  # a file system without locks: its age must do
-    return True
 
 
 def _write_all(file: int, left: memoryview) -> None:

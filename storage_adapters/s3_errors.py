@@ -9,27 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.client import BadStatusLine
 
-import botocore.auth
 import botocore.exceptions as boto
 import urllib3.exceptions
 from botocore.parsers import ResponseParserError
 
+from storage_adapters import s3_meanings as meanings
 from storage_adapters.errors import (
-    KeyRefused,
     StorageDenied,
     StorageError,
-    StorageFull,
     StorageUnavailable,
     already_exists,
     not_found,
     place,
 )
+from storage_adapters.s3_meanings import Meaning
 from storage_adapters.settings import S3Settings
-from wording import Message, say
+from wording import say
 from wording.secrets import veiled
 
 
@@ -38,8 +35,6 @@ class Unsaid(ResponseParserError):
 
 
 ERRORS = (boto.ClientError, boto.BotoCoreError, urllib3.exceptions.HTTPError, ResponseParserError)
-
-_Meaning = tuple[type[StorageError], Message, Message]
 
 _WRONG_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "InvalidSecurity"}
 _WRONG_KEYS |= {"TokenRefreshRequired", "NotSignedUp", "InvalidClientTokenId"}
@@ -108,21 +103,21 @@ def _code(error: boto.ClientError) -> tuple[str, int]:
     return str(error.response.get("Error", {}).get("Code", "")), status_of(error)
 
 
-def _answered(error: boto.ClientError, code: str, status: int, *, store: str, settings: S3Settings) -> _Meaning:
-    meanings: list[tuple[bool, Callable[[], _Meaning]]] = [
-        (code == "NoSuchBucket", lambda: _no_bucket(store, settings)),
-        (_is_about_clocks(error, code), lambda: _clock(error, store)),
-        (code in _WRONG_KEYS, lambda: _wrong_keys(store)),
-        (code in _WRONG_REGION or status in {301, 307}, lambda: _wrong_region(store, settings)),
-        (code in _FULL or status == 507, lambda: _full(store)),
-        (code in _NO_RIGHTS, lambda: _no_rights(store, settings)),
-        (code in _CHANGED, lambda: _changed(store)),
-        (code == "InvalidObjectState", lambda: _in_cold_storage(store)),
-        (code in _BAD_NAME, lambda: _bad_name(store)),
-        (code in _BUSY or (status >= 500 and status != 501) or status in {408, 429}, lambda: _busy(store)),
-        (status in {401, 403}, lambda: _no_rights(store, settings)),
+def _answered(error: boto.ClientError, code: str, status: int, *, store: str, settings: S3Settings) -> Meaning:
+    known: list[tuple[bool, Callable[[], Meaning]]] = [
+        (code == "NoSuchBucket", lambda: meanings.no_bucket(store, settings)),
+        (_is_about_clocks(error, code), lambda: meanings.clock(error, store)),
+        (code in _WRONG_KEYS, lambda: meanings.wrong_keys(store)),
+        (code in _WRONG_REGION or status in {301, 307}, lambda: meanings.wrong_region(store, settings)),
+        (code in _FULL or status == 507, lambda: meanings.full(store)),
+        (code in _NO_RIGHTS, lambda: meanings.no_rights(store, settings)),
+        (code in _CHANGED, lambda: meanings.changed(store)),
+        (code == "InvalidObjectState", lambda: meanings.in_cold_storage(store)),
+        (code in _BAD_NAME, lambda: meanings.bad_name(store)),
+        (code in _BUSY or (status >= 500 and status != 501) or status in {408, 429}, lambda: meanings.busy(store)),
+        (status in {401, 403}, lambda: meanings.no_rights(store, settings)),
     ]
-    for applies, meaning in meanings:
+    for applies, meaning in known:
         if applies:
             return meaning()
     return (
@@ -132,7 +127,7 @@ def _answered(error: boto.ClientError, code: str, status: int, *, store: str, se
     )
 
 
-def _unanswered(error: Exception, *, store: str, settings: S3Settings) -> _Meaning:
+def _unanswered(error: Exception, *, store: str, settings: S3Settings) -> Meaning:
     where = settings.endpoint_url or "Amazon S3"
     if isinstance(error, _NO_KEYS_AT_ALL):
         return (
@@ -170,7 +165,7 @@ def _unanswered(error: Exception, *, store: str, settings: S3Settings) -> _Meani
     return _unreachable(error, store=store, where=where)
 
 
-def _unreachable(error: Exception, *, store: str, where: str) -> _Meaning:
+def _unreachable(error: Exception, *, store: str, where: str) -> Meaning:
     if isinstance(error, ResponseParserError) or _is_not_http(error):
         return (
             StorageDenied,
@@ -202,111 +197,8 @@ def _is_not_http(error: Exception) -> bool:
     return any(type(each) is BadStatusLine for each in getattr(cause, "args", ()))
 
 
-def _no_bucket(store: str, settings: S3Settings) -> _Meaning:
-    return (
-        StorageDenied,
-        say("The bucket “{bucket}” of the store “{store}” does not exist.", bucket=settings.bucket, store=store),
-        say("Create the bucket, or correct its name in vankho.toml."),
-    )
-
-
-def _wrong_keys(store: str) -> _Meaning:
-    return (
-        StorageDenied,
-        say("The store “{store}” does not accept our credentials.", store=store),
-        say("Correct the access key and the secret key of this store."),
-    )
-
-
-def _no_rights(store: str, settings: S3Settings) -> _Meaning:
-    return (
-        StorageDenied,
-        say("The store “{store}” does not allow this in the bucket “{bucket}”.", store=store, bucket=settings.bucket),
-        say(
-            "Ask whoever runs the store to allow these credentials to list, read and write in the bucket; "
-            "repair needs to erase in it too."
-        ),
-    )
-
-
-def _wrong_region(store: str, settings: S3Settings) -> _Meaning:
-    region = settings.region_name
-    return (
-        StorageDenied,
-        say("The bucket of the store “{store}” is not in the region {region}.", store=store, region=region),
-        say("Correct the region_name or the endpoint_url of this store in vankho.toml."),
-    )
-
-
-def _clock(error: boto.ClientError, store: str) -> _Meaning:
-    minutes = _minutes_ahead(error)
-    if minutes is None:
-        what = say("The clock of this computer does not agree with that of the store “{store}”.", store=store)
-    elif minutes >= 0:
-        what = say(
-            "The clock of this computer is {minutes} min ahead of the store “{store}”.", minutes=minutes, store=store
-        )
-    else:
-        what = say(
-            "The clock of this computer is {minutes} min behind the store “{store}”.", minutes=-minutes, store=store
-        )
-    return StorageDenied, what, say("Set the clock of this computer right (for example with NTP), then try again.")
-
-
 def _is_about_clocks(error: boto.ClientError, code: str) -> bool:
     """Some services call it by its name; others only refuse, and then the clocks tell (S3 allows 15 minutes)."""
-    return code in _CLOCK or (code in _NO_RIGHTS | _WRONG_KEYS and abs(_minutes_ahead(error) or 0) >= _MOST_SKEW)
-
-
-def _minutes_ahead(error: boto.ClientError) -> int | None:
-    """By how much the clock that signs our requests is ahead of the `Date` of the answer; None when there is none."""
-    headers: dict[str, str] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    try:
-        theirs = parsedate_to_datetime(headers["date"])
-    except (KeyError, ValueError):
-        return None
-    ours: datetime = botocore.auth.get_current_datetime(remove_tzinfo=False)  # type: ignore[attr-defined]
-    return round((ours - theirs.astimezone(UTC)).total_seconds() / 60)
-
-
-def _full(store: str) -> _Meaning:
-    return (
-        StorageFull,
-        say("There is no room left in the store “{store}”, or its quota is used up.", store=store),
-        say("Make room or raise the quota, then run the same command again."),
-    )
-
-
-def _changed(store: str) -> _Meaning:
-    return (
-        StorageUnavailable,
-        say("Bytes changed on the way to the store “{store}”; it noticed and kept nothing.", store=store),
-        say("Run the same command again. If it happens again, look at the network between here and the store."),
-    )
-
-
-def _in_cold_storage(store: str) -> _Meaning:
-    return (
-        StorageDenied,
-        say(
-            "The store “{store}” has moved this object to cold storage, from which it cannot be read at once.",
-            store=store,
-        ),
-        say("Have the object restored by whoever runs the store, then try again."),
-    )
-
-
-def _bad_name(store: str) -> _Meaning:
-    return (
-        KeyRefused,
-        say("The store “{store}” cannot hold an object of this name.", store=store),
-        say("Rename the file in the package and deliver it again, or use another store."),
-    )
-
-
-def _busy(store: str) -> _Meaning:
-    return (
-        StorageUnavailable,
-        say("The store “{store}” is busy or out of order.", store=store),
-        say("Try again later."),
+    return code in _CLOCK or (
+        code in _NO_RIGHTS | _WRONG_KEYS and abs(meanings.minutes_ahead(error) or 0) >= _MOST_SKEW
     )

@@ -10,7 +10,8 @@ import pytest
 
 from preservation.replicas.judge import digest_of
 from storage_adapters.conformance_trial import sha256
-from storage_adapters.local import LocalStore, _in_memory, forget
+from storage_adapters.local import LocalStore
+from storage_adapters.local_reading import forget, in_memory
 from tests.conftest import cannot_run
 
 DATA = os.urandom(9 << 20)
@@ -18,7 +19,7 @@ DATA = os.urandom(9 << 20)
 
 def known(file: Path) -> bool:
     with file.open("rb", buffering=0) as opened:
-        return _in_memory(opened.fileno())
+        return in_memory(opened.fileno())
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_a_second_look_is_asked_of_the_disk(store: LocalStore, monkeypatch: pyte
     real = os.readv
 
     def seen(file: int, buffers: object) -> int:
-        before.append(_in_memory(file))
+        before.append(in_memory(file))
         return real(file, buffers)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "readv", seen)

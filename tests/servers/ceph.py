@@ -121,7 +121,7 @@ def ceph(*, bucket: str = "vankho") -> Iterator[Cluster]:
         yield Cluster(settings, conf)
 
 
-def client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its classes as it runs
+def client(settings: S3Settings) -> Any:
     """A plain client for what a test does behind the store's back."""
     return boto3.client(
         "s3",
