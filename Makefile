@@ -11,7 +11,7 @@ SEED ?=
 RUNS ?=
 DRAW = $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
-.PHONY: help demo test conformance hostile faults crash damage identify-diff simulate cluster mutation bench-catalog bench-wait bench-batch lint types imports messages install install-dev clean
+.PHONY: help demo test conformance hostile faults crash damage identify-diff simulate cluster mutation bench-catalog bench-wait bench-batch bench-million lint types imports messages install install-dev clean
 
 help:
 	@echo "make demo [PACKAGE=path]   the whole path on sample packages (and yours), about a minute"
@@ -118,6 +118,10 @@ bench-wait: $(BIN)/.installed
 # A batch of 200 packages with and without a Prefect server.
 bench-batch: $(BIN)/.installed
 	$(BIN)/python -m bench.prefect_batch
+
+# One package of a million files and the memory it takes: some quarter of an hour, 14 GB (SCRATCH=folder).
+bench-million: $(BIN)/.installed
+	$(BIN)/python -m bench.million $(FILES) $(if $(SCRATCH),--scratch $(SCRATCH))
 
 lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .

@@ -8,6 +8,8 @@ from the moment when Prefect is there. What becomes of Prefect changes nothing o
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -26,6 +28,7 @@ from wording import say
 Answer = TypeVar("Answer")
 P = ParamSpec("P")
 
+BEHIND = 5  # how nice the thread is
 CONCLUDING = 20.0  # seconds for Prefect to hear of the end; without an answer the command ends all the same
 
 
@@ -123,6 +126,8 @@ class LookedOn:
             self._thread.start()
 
     def _look_on(self) -> None:
+        if sys.platform == "linux":  # there a thread has a priority of its own: the workers come first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
         try:
             with _no_collection():
                 from flows import prefect_runs
