@@ -1,15 +1,18 @@
-"""Identification in one process: our engine, FIDO's class, Siegfried (pygfried) with two workers, on the same files.
+"""Identification: our engine in one process beside FIDO's class, our pool of two beside Siegfried with two workers.
 
-Everybody reads the files; signatures are loaded before. Each answer of ours is compared with FIDO's, file by file,
-with the same signatures; where a container, a priority or a root element told more, that is counted apart.
+Everybody reads the same files; signatures are loaded before. Each answer of ours is compared with FIDO's, file by
+file, with the same signatures; where a container, a priority or a root element told more, that is counted apart. The
+pool's answers must be those of the one process.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +21,13 @@ import pygfried
 from bench import measure
 from bench.measure import Disagreement, Result, Side
 from bench.room import CORES, Room
+from preservation.facts import FormatFact
+from preservation.formats import Identifier
 from preservation.formats.edges import edges_of
 from preservation.formats.engine import Engine
 from preservation.formats.limits import Limits
 from preservation.formats.pronom.releases import fido_release
+from preservation.formats.worker import TOOL
 from tests.formats.stock import stock_fido
 from tests.formats.table import comparer
 
@@ -32,9 +38,9 @@ SIEGFRIED = f"Siegfried, {CORES} workers"
 
 def rows(room: Room) -> Iterable[Result]:
     """Every set, or a sample of it."""
-    engine, fido, compare = Engine(fido_release(), Limits(), tool="bench"), stock_fido(), comparer()
+    engine, fido, compare = Engine(fido_release(), Limits(), tool=TOOL), stock_fido(), comparer()
 
-    def ours(file: Path) -> object:
+    def ours(file: Path) -> FormatFact:
         with file.open("rb", buffering=0) as opened:
             head, tail = edges_of(opened.fileno(), os.fstat(opened.fileno()).st_size)
             return engine.identify(head, tail, file.name, lambda: file.open("rb"))
@@ -45,17 +51,39 @@ def rows(room: Room) -> Iterable[Result]:
         sides = [
             Side("vankho", partial(_each, files, ours)),
             Side("fido", partial(_each, files, fido)),
-            Side(SIEGFRIED, partial(_siegfried, [str(file) for file in files])),
+            Side(SIEGFRIED, partial(_siegfried, files)),
         ]
         told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        size = f"{len(files)} files, {_megabytes(files):.0f} MB"
         yield measure.duel(
-            f"identification: {title}",
+            f"identification, one process: {title}",
             sides,
             rounds=room.times(3),
             amount=len(files),
             unit="files",
-            target={"fido": target, SIEGFRIED: 2.0},
-            notes=(f"{len(files)} files, {_megabytes(files):.0f} MB; beside FIDO's answers: {told}",),
+            target={"fido": target},
+            notes=(f"{size}; beside FIDO's answers: {told}",),
+        )
+        yield _two(title, size, files, [ours(file) for file in files], rounds=room.times(3))
+
+
+def _two(title: str, size: str, files: list[Path], answers: list[FormatFact], *, rounds: int) -> Result:
+    """Our processes as an ingest has them, from the names of the files to the last answer, beside Siegfried's."""
+    with Identifier(workers=CORES) as pool:
+        given = [replace(fact, path="") for fact in pool.identify_paths(files)]
+        if given != answers:
+            raise Disagreement(f"{title}: the pool's answers are not those of one process")
+        return measure.duel(
+            f"identification, {CORES} processes: {title}",
+            [
+                Side("vankho", lambda: sum(1 for _ in pool.identify_paths(files)), beside=_living),
+                Side(SIEGFRIED, partial(_siegfried, files)),
+            ],
+            rounds=rounds,
+            amount=len(files),
+            unit="files",
+            target={SIEGFRIED: 2.0},
+            notes=(size,),
         )
 
 
@@ -84,8 +112,14 @@ def _each(files: Iterable[Path], identify: Callable[[Path], object]) -> int:
     return sum(identify(file) is not None for file in files)
 
 
-def _siegfried(files: list[str]) -> int:
-    return len(pygfried.identify_many(files, workers=CORES)["files"])
+def _siegfried(files: list[Path]) -> int:
+    return len(pygfried.identify_many([str(file) for file in files], workers=CORES)["files"])
+
+
+def _living() -> float:
+    """Processor seconds so far of the processes that this one started and that live on (Linux)."""
+    pids = [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return sum(time.clock_gettime(~pid << 3 | 2) for pid in pids)  # the kernel's number for the clock of a process
 
 
 def _megabytes(files: Iterable[Path]) -> float:

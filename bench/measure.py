@@ -25,6 +25,11 @@ def _nothing() -> None:
     """Nothing to prepare."""
 
 
+def _nobody() -> float:
+    """Nobody else works for it."""
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One way: `before` each time, then `work` (timed), then `proof` of what work returned."""
@@ -33,6 +38,7 @@ class Side:
     work: Callable[[], Any]
     before: Callable[[], object] = _nothing
     proof: Callable[[Any], object] = lambda _: "done"
+    beside: Callable[[], float] = _nobody  # processor seconds so far of its processes that live on
     amount: float | None = None  # when it does less than the others, because nobody would wait for all of it
 
 
@@ -78,7 +84,7 @@ def duel(
         proofs: dict[str, object] = {}
         for side in sides:
             side.before()
-            wall, cpu, told = timed(side.work)
+            wall, cpu, told = timed(side.work, side.beside)
             proofs[side.name] = side.proof(told)
             took[side.name][0].append(wall)
             took[side.name][1].append(cpu)
@@ -127,11 +133,11 @@ def agree(title: str, proofs: Mapping[str, object]) -> None:
         raise Disagreement(f"{title}: the sides disagree: {told}")
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
+def timed(work: Callable[[], Any], beside: Callable[[], float] = _nobody) -> tuple[float, float, Any]:
     """Seconds by the clock, seconds of processors, and what the work gave."""
-    spent, began = _processors(), time.perf_counter()
+    spent, began = _processors() + beside(), time.perf_counter()
     told = work()
-    return time.perf_counter() - began, _processors() - spent, told
+    return time.perf_counter() - began, _processors() + beside() - spent, told
 
 
 def _processors() -> float:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Protocol
 
@@ -39,6 +40,9 @@ class _Parts(Protocol):
     def __contains__(self, path: str) -> bool:
         """Whether there is a part of that path."""
 
+    def paths(self) -> KeysView[str]:
+        """The paths of all parts."""
+
     def read(self, path: str, most: int) -> bytes:
         """The first `most` bytes of the part."""
 
@@ -52,9 +56,10 @@ class Containers:
         self._triggers = release.triggers
         self._formats = {known.puid: known for known in release.formats}
         self._signatures: dict[str, list[ContainerSignature]] = {
-            kind: [each for each in signatures if each.puid in self._formats]
+            kind: [each for each in signatures if each.parts and each.puid in self._formats]
             for kind, signatures in release.containers.items()
         }
+        self._by_part = {kind: _by_rarest_part(signatures) for kind, signatures in self._signatures.items()}
         self._reach = {kind: _reach_of(signatures) for kind, signatures in self._signatures.items()}
         self._searches: dict[Pattern, Callable[[bytes], object]] = {}
 
@@ -75,7 +80,10 @@ class Containers:
         try:
             with _OPENERS[kind](file) as parts:
                 read: dict[str, bytes] = {}
-                for signature in self._signatures.get(kind, ()):
+                by_part, signatures = self._by_part.get(kind, {}), self._signatures.get(kind, ())
+                there = by_part.keys() & parts.paths()  # nearly all want a part that is not there
+                for number in sorted(number for path in there for number in by_part[path]):
+                    signature = signatures[number]
                     if signature.puid not in found and self._holds(signature, parts, kind, read):
                         found[signature.puid] = (self._formats[signature.puid], signature.parts[0].path)
         except _UNREADABLE as error:
@@ -83,7 +91,7 @@ class Containers:
         return without_inferior(list(found.values()))
 
     def _holds(self, signature: ContainerSignature, parts: _Parts, kind: str, read: dict[str, bytes]) -> bool:
-        if not all(part.path in parts for part in signature.parts):  # costs nothing, and rules out nearly all
+        if not all(part.path in parts for part in signature.parts):
             return False
         return all(self._matches(part, parts, kind, read) for part in signature.parts if part.patterns)
 
@@ -102,6 +110,16 @@ class Containers:
         return self._searches[pattern]
 
 
+def _by_rarest_part(signatures: Sequence[ContainerSignature]) -> dict[str, list[int]]:
+    """The places of the signatures, each under the path of its that fewest others want."""
+    wanted = Counter(part.path for signature in signatures for part in signature.parts)
+    places: dict[str, list[int]] = {}
+    for place, signature in enumerate(signatures):
+        rarest = min((part.path for part in signature.parts), key=lambda path: wanted[path])
+        places.setdefault(rarest, []).append(place)
+    return places
+
+
 def _reach_of(signatures: Iterable[ContainerSignature]) -> dict[str, int]:
     """How many bytes of each part the patterns of all signatures can take in."""
     reach: dict[str, int] = {}
@@ -118,6 +136,10 @@ class _ZipParts:
 
     def __contains__(self, path: str) -> bool:
         return path in self._container.NameToInfo
+
+    def paths(self) -> KeysView[str]:
+        """Names as the directory writes them."""
+        return self._container.NameToInfo.keys()
 
     def read(self, path: str, most: int) -> bytes:
         """Declared sizes are not believed: reading itself is bounded."""
@@ -140,6 +162,10 @@ class _OleParts:
 
     def __contains__(self, path: str) -> bool:
         return path in self._names
+
+    def paths(self) -> KeysView[str]:
+        """Names with and without their control characters."""
+        return self._names.keys()
 
     def read(self, path: str, most: int) -> bytes:
         """The reader takes a stream whole, so its size is asked first; one that cannot be is a lie."""
