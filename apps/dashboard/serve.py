@@ -73,7 +73,7 @@ def serve(folder: Path, *, host: str, port: int, tell: Callable[[str], None]) ->
 def _listening(host: str, port: int) -> socket.socket:
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(place, family=family, backlog=128)
+        listening = socket.create_server(place, family=family, backlog=128)
     except OSError as error:
         why = error.strerror or "?"
         raise UsageError(
@@ -81,3 +81,7 @@ def _listening(host: str, port: int) -> socket.socket:
             where=f"{host}:{port}",
             next_step=say("Name another with --port or --host, or end what listens there."),
         ) from None
+    # Or the system holds back the second half of each answer until the first is acknowledged: 40 ms of nothing.
+    # asyncio sees to it only for sockets that were made with the protocol's number; who is accepted inherits this.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from apps.dashboard.kept import Kept
+from apps.dashboard.serve import _listening
 from flows.looking import Looking
 from flows.workspace import open_workspace
 from preservation.catalog import circuits
@@ -352,3 +353,12 @@ def test_postgresql_itself_refuses_to_be_written(postgres: Server, tmp_path: Pat
         with pytest.raises(CatalogError):
             circuits.close(web.looking.workspace().catalog.database, "c")
         web.looking.close()
+
+
+def test_no_answer_is_held_back_by_the_system() -> None:
+    with (
+        _listening("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as taken,
+    ):
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
