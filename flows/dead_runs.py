@@ -30,6 +30,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Crashed
 
+from flows.worker import worker_of_up
 from flows.workspace import Workspace
 from preservation.catalog.leases import is_gone, this_process
 
@@ -91,7 +92,7 @@ def close_never_begun(workspace: str, pool: str, *, now: datetime) -> list[str]:
     )
     closed = []
     with get_client(sync_client=True) as client:
-        patience = BEGINNING if _others(client, pool, now) else timedelta(0)
+        patience = BEGINNING if _others(client, pool, worker_of_up(workspace), now) else timedelta(0)
         for run in client.read_flow_runs(flow_run_filter=wanted, limit=_AT_ONCE):
             named = any(tag.startswith(_PROCESS) for tag in run.tags)
             if not named and run.state is not None and run.state.timestamp <= now - patience:
@@ -100,8 +101,8 @@ def close_never_begun(workspace: str, pool: str, *, now: datetime) -> list[str]:
     return closed
 
 
-def _others(client: SyncPrefectClient, pool: str, now: datetime) -> bool:
-    """Whether a worker that is not this machine's was seen lately."""
+def _others(client: SyncPrefectClient, pool: str, mine: str, now: datetime) -> bool:
+    """Whether another worker was seen lately."""
     try:
         workers = client.read_workers_for_work_pool(pool)
     except PrefectHTTPStatusError as error:
@@ -109,14 +110,8 @@ def _others(client: SyncPrefectClient, pool: str, now: datetime) -> bool:
             raise
         return False  # no such pool yet
     return any(
-        each.name != worker_name() and each.last_heartbeat_time and each.last_heartbeat_time > now - SEEN
-        for each in workers
+        each.name != mine and each.last_heartbeat_time and each.last_heartbeat_time > now - SEEN for each in workers
     )
-
-
-def worker_name() -> str:
-    """The name of the worker that `vankho up` runs on this machine."""
-    return f"vankho up on {socket.gethostname()}"
 
 
 def close_run(client: SyncPrefectClient, run: FlowRun) -> None:

@@ -7,6 +7,7 @@ machines have or whose locks do not reach them, a clock that is wrong. Closes th
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,8 @@ from types import FrameType
 from flows.children import MARK, Child, Children, end_marked, end_with_parent
 from flows.report_files import message_of
 from flows.run import answering_server, server_tried
-from flows.workspace import Workspace
+from flows.settings import Settings
+from flows.workspace import Workspace, open_workspace
 from preservation.catalog.errors import LeaseHeld
 from preservation.catalog.leases import holders, server_clock
 from preservation.errors import PreservationError, UsageError
@@ -37,6 +39,7 @@ CLOCKS = timedelta(minutes=5)  # between this machine and the catalog's server
 LOOK, TURN = 30.0, 0.2
 Tell = Callable[[Message], None]
 LOOKING = 120.0
+_NOT_IN_NAMES = str.maketrans("/%", "__")  # Prefect refuses workers with these in their names
 
 
 def default_name() -> str:
@@ -58,6 +61,8 @@ def work(workspace: Workspace, *, name: str, pool: str, runs: int, tell: Callabl
         )
     _refuse_sqlite(workspace)
     _refuse_wrong_clock(workspace)
+    if name != name.translate(_NOT_IN_NAMES):
+        raise UsageError(say("A worker's name can hold neither / nor %."), where="--name", seen=name)
     mark = f"{workspace.folder} worker {name}"
     with one_of_the_machines(workspace, name), _ended_by_signals() as stop:
         for pid, left in end_marked(mark).items():
@@ -86,6 +91,27 @@ def work(workspace: Workspace, *, name: str, pool: str, runs: int, tell: Callabl
 
 def _words(name: str, pool: str, server: str) -> dict[str, str]:
     return {"name": name, "pool": pool, "server": server}
+
+
+@contextmanager
+def among_the_machines(folder: Path, settings: Settings) -> Iterator[None]:
+    """What `vankho up` does besides: with a catalog that other machines may use, it is known to them as a worker is,
+    and refused what a worker is refused. With one in SQLite there are no others.
+    """
+    if settings.catalog.url.startswith("sqlite"):
+        yield
+        return
+    with open_workspace(folder) as workspace:
+        _refuse_wrong_clock(workspace)
+        with one_of_the_machines(workspace, f"vankho up on {socket.gethostname()}"):
+            yield
+
+
+def worker_of_up(workspace_tag: str) -> str:
+    """The name of the worker that `vankho up` runs on this machine for a workspace; several may share a pool."""
+    folder = workspace_tag.removeprefix("workspace ")
+    which = hashlib.sha256(folder.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return f"vankho up on {socket.gethostname()}: {Path(folder).name.translate(_NOT_IN_NAMES)} {which}"
 
 
 def _refuse_sqlite(workspace: Workspace) -> None:

@@ -69,6 +69,23 @@ def test_machines_share_one_folder_or_are_refused(address: str, tmp_path: Path, 
                 pytest.fail("no locks")
 
 
+def test_vankho_up_is_one_of_the_machines(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(worker.time, "sleep", lambda _: None)
+    ours, theirs = house(tmp_path / "a", address), house(tmp_path / "b", address)
+    with ours.open() as first, theirs.open() as third, worker.among_the_machines(ours.folder, first.settings):
+        with worker.one_of_the_machines(first, "may-b"):
+            pass
+        with pytest.raises(UsageError, match="at work"), worker.among_the_machines(theirs.folder, third.settings):
+            pytest.fail("one catalog, two folders")
+        clock = iter(float(second) for second in range(0, 1000, 3))
+        monkeypatch.setattr(worker.time, "monotonic", lambda: next(clock))
+        with pytest.raises(UsageError, match="another workspace"), worker.one_of_the_machines(third, "may-c"):
+            pytest.fail("bags there are not here")
+    alone = house(tmp_path / "c", "sqlite:///catalog.db")
+    with alone.open() as workspace, worker.among_the_machines(alone.folder, workspace.settings):
+        assert not (alone.folder / worker.MACHINES).exists()
+
+
 def test_a_clock_that_is_wrong_and_a_catalog_of_one_machine_are_refused(address: str, tmp_path: Path):
     with house(tmp_path / "a", address).open() as workspace:
         worker._refuse_wrong_clock(workspace)
