@@ -15,8 +15,8 @@ from wording import say
 
 _HEX_LENGTH = {name: 2 * new().digest_size for name, new in ALGORITHMS.items()}
 _LINE = re.compile(r"([0-9A-Fa-f]+)[ \t]+([^ \t].*)", re.DOTALL)
+# What an operating system leaves behind. Most names are known by a look not to be such a one; the pattern says.
 _LITTER = re.compile(r"(^|/)(Thumbs\.db|desktop\.ini|\.DS_Store|\._[^/]*)$", re.IGNORECASE)
-
 
 IN_MEMORY = 100_000  # files whose digests are kept in memory; those of more wait in a nameless file
 
@@ -53,12 +53,11 @@ class Manifest:
 
     def promised(self, path: str) -> bytes | None:
         """The digest of a file that is there; None when this manifest does not list it."""
-        return self.of_number(self._files[path])
+        number = self._files[path]
+        return self.of_number(number) if self.listed[number] else None
 
-    def of_number(self, number: int) -> bytes | None:
-        """The same of the file with this number."""
-        if not self.listed[number]:
-            return None
+    def of_number(self, number: int) -> bytes:
+        """The digest of the file with this number, which is listed."""
         if self._apart is not None:
             return os.pread(self._apart.fileno(), self._length, number * self._length)
         return bytes(self._digests[number * self._length : (number + 1) * self._length])
@@ -188,9 +187,13 @@ def _enter(bag: Bag, manifest: Manifest, path: str, digest: bytes, missing: set[
     if found is not None and found != path:
         text = say("{manifest} writes this name in another Unicode normalisation.", manifest=manifest.name)
         bag.notes.warning("name-normalised", text, path, expected=escaped(path), seen=escaped(found))
-    if payload and known is None and _LITTER.search(path):
+    if payload and known is None and _may_be_litter(path) and _LITTER.search(path):
         text = say("This file was left by an operating system and is hardly content.")
         bag.notes.warning("system-file", text, path, expected=NOTHING, seen=path.rpartition("/")[2])
+
+
+def _may_be_litter(path: str) -> bool:
+    return path[-1:] in "bBiIeE" or "._" in path
 
 
 def _report_absent(bag: Bag, listed: Manifest, path: str, *, payload: bool) -> None:

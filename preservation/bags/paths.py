@@ -61,10 +61,17 @@ class Bag:
 
 def is_safe(path: str) -> bool:
     """Whether a path written in a bag stays inside it on every system: relative, no `..`, no drive, no home."""
-    return not _UNSAFE.search(path)
+    return _is_plain(path) or not _UNSAFE.search(path)
 
 
 _UNSAFE = re.compile(r"^[/\\~]|^[A-Za-z]:|^%[A-Za-z]+%|(^|[/\\])\.{1,2}([/\\]|$)|//|\x00")
+
+
+def _is_plain(path: str) -> bool:
+    """Whether nothing is in the path that the pattern asks for: nearly every path, in a tenth of the time."""
+    return not (
+        path[:1] in "/~%." or path[1:2] == ":" or "/." in path or "//" in path or "\\" in path or "\x00" in path
+    )
 
 
 def decoded(bag: Bag, path: str, manifest: str) -> str:
