@@ -28,7 +28,7 @@ from wording import say
 Answer = TypeVar("Answer")
 P = ParamSpec("P")
 
-BEHIND = 5  # how nice the thread is
+BEHIND = 7  # how nice the thread is: somewhat more than the workers
 CONCLUDING = 20.0  # seconds for Prefect to hear of the end; without an answer the command ends all the same
 
 

@@ -31,6 +31,7 @@ from flows.rows import Run
 from flows.workspace import Workspace, open_workspace
 
 STEP = "take in packages"
+NICE = 5  # pages, people and whatever else is short come first; where nothing else runs, it changes nothing
 ENDING = 20.0  # seconds for workers to put away what they have begun, once they are told to end
 # The worker finds our modules behind everything else (-P: never in the current folder).
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from flows.side_by_side import main; main()"
@@ -202,6 +203,7 @@ def main() -> None:
     from flows import ingest  # late: it imports this module
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have left it ignored
+    os.nice(NICE)
     line = Connection(int(sys.argv[1]))
     threading.Thread(target=_end_with_owner, args=(line.fileno(),), daemon=True).start()
     with suppress(KeyboardInterrupt, EOFError, BrokenPipeError):  # our owner has had enough

@@ -48,6 +48,19 @@ def test_a_no_stays_a_no_whatever_the_library_says(house: House, tmp_path: Path)
     assert "second-opinion-differs" in {finding["code"] for finding in kept["findings"]}
 
 
+def test_about_a_very_large_bag_the_library_is_not_asked_and_the_event_says_so(
+    house: House, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("flows.packaging.MOST_FOR_THE_LIBRARY", 3)
+    monkeypatch.setattr("flows.packaging.second_opinion", None)  # asking it would fail
+    make_bag(tmp_path / "bag", {f"data/{number}": b"%d" % number for number in range(5)})
+    with house.open() as workspace:
+        assert ingest(workspace, str(tmp_path / "bag")).outcome == "accepted"
+    told = history(house, EventType.VALIDATION)[-1]["second_opinion"]
+    assert (told["valid"], told["agrees"]) == (None, None)
+    assert told["message"].startswith("not asked about a bag of ")
+
+
 def test_a_yes_stays_a_yes_and_the_doubt_is_in_the_event(house: House, tmp_path: Path, monkeypatch) -> None:
     """The library's own "invalid" of a bag with a name in another normalisation, said of the bag we wrote."""
     import flows.packaging as packaging
