@@ -11,14 +11,17 @@ import hashlib
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flows.settings import LocalStoreSettings, S3StoreSettings, StoreSettings
-from flows.workspace import Workspace
+from flows.settings import LocalStoreSettings, S3StoreSettings, Settings, StoreSettings
 from policies.model import Policy
 from policies.replication import wanted_stores
 from preservation.findings import Finding, Severity
 from wording import say
+
+if TYPE_CHECKING:
+    from flows.workspace import Workspace
 
 CODES = ("stores-same-account", "stores-same-bucket", "stores-same-disk", "stores-nested")
 
@@ -29,8 +32,20 @@ def same_places(workspace: Workspace, *, only: tuple[str, ...] | None = None) ->
     return [
         finding
         for (one, first), (other, second) in combinations(stores, 2)
-        for finding in _alike(workspace, one, first, other, second)
+        for finding in _alike(workspace.folder, one, first, other, second)
     ]
+
+
+def one_places(settings: Settings, folder: Path) -> dict[str, str]:
+    """Of each store that shares its place with another, the first of them. Only what the settings say counts here:
+    what a machine sees of its disks changes with every mount, and the standing of an AIP must not.
+    """
+    places: dict[str, str] = {}
+    for (one, first), (other, second) in combinations(settings.stores.items(), 2):
+        for finding in _alike(folder, one, first, other, second):
+            if finding.code != "stores-same-disk":
+                places[other] = places.setdefault(one, one)
+    return places
 
 
 def against(workspace: Workspace, policy: Policy) -> list[Finding]:
@@ -40,13 +55,11 @@ def against(workspace: Workspace, policy: Policy) -> list[Finding]:
     return same_places(workspace, only=wanted_stores(policy, workspace.store_facts()))
 
 
-def _alike(
-    workspace: Workspace, one: str, first: StoreSettings, other: str, second: StoreSettings
-) -> Iterator[Finding]:
+def _alike(folder: Path, one: str, first: StoreSettings, other: str, second: StoreSettings) -> Iterator[Finding]:
     if isinstance(first, S3StoreSettings) and isinstance(second, S3StoreSettings):
         yield from _buckets(one, first, other, second)
     elif isinstance(first, LocalStoreSettings) and isinstance(second, LocalStoreSettings):
-        yield from _folders(one, workspace.folder / first.path, other, workspace.folder / second.path)
+        yield from _folders(one, folder / first.path, other, folder / second.path)
 
 
 def _buckets(one: str, first: S3StoreSettings, other: str, second: S3StoreSettings) -> Iterator[Finding]:

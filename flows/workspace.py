@@ -16,17 +16,15 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from flows import logs, work
-from flows.bandwidth import line_of
 from flows.in_force import policy_in_force
+from flows.opened_stores import as_s3, open_named
 from flows.rows import Run
+from flows.separation import one_places
 from flows.settings import (
     NOT_THE_ADAPTERS,
     CatalogSettings,
     LocalStoreSettings,
-    S3StoreSettings,
     Settings,
 )
 from flows.settings_files import read_settings
@@ -47,9 +45,8 @@ from preservation.formats.kept import files_in_use
 from preservation.formats.opinions import Kinship, kinship, siegfried
 from preservation.ledger.guard import LedgerRefused
 from preservation.progress import Progress, Silent
-from storage_adapters.errors import StorageDenied, StorageError
-from storage_adapters.opening import LocalSettings, S3Settings, open_for_check, open_store
-from storage_adapters.pacing import Line
+from storage_adapters.errors import StorageError
+from storage_adapters.opening import LocalSettings, open_for_check, open_store
 from storage_adapters.store import ErasableStore, Store
 from wording import Message, say
 
@@ -161,7 +158,7 @@ class Workspace:
     def erasable_store(self, name: str) -> ErasableStore:
         """The store of that name with the right to erase: for repair alone."""
         if name not in self._stores:
-            self._stores[name] = _open(self, name)
+            self._stores[name] = open_named(self, name)
         return self._stores[name]
 
     def bare_store(self, name: str) -> Store:
@@ -174,7 +171,7 @@ class Workspace:
         if isinstance(settings, LocalStoreSettings):
             path = self.folder / settings.path
             return open_store(name, LocalSettings(**{**settings.model_dump(exclude=NOT_THE_ADAPTERS), "path": path}))
-        return open_store(name, _s3(settings))
+        return open_store(name, as_s3(settings))
 
     def with_catalog(self, url: str) -> Workspace:
         """The same workspace with its catalog at another address."""
@@ -194,12 +191,13 @@ class Workspace:
         settings = self.settings.stores[name]
         if isinstance(settings, LocalStoreSettings):
             return self.erasable_store(name)
-        return open_for_check(name, _s3(settings))
+        return open_for_check(name, as_s3(settings))
 
     def store_facts(self) -> tuple[StoreFacts, ...]:
         """What policies may know of the configured stores."""
+        places = one_places(self.settings, self.folder)
         return tuple(
-            StoreFacts(name=name, provider=s.provider, region=s.region, medium=s.medium, kind=s.kind)
+            StoreFacts(name, s.provider, s.region, s.medium, s.kind, places.get(name, ""))
             for name, s in self.settings.stores.items()
         )
 
@@ -291,76 +289,3 @@ def open_workspace(folder: Path, *, progress: Progress | None = None) -> Iterato
         yield workspace
     finally:
         workspace.close()
-
-
-def _open(workspace: Workspace, name: str) -> ErasableStore:
-    settings = workspace.settings.stores.get(name)
-    if settings is None:
-        raise StorageDenied(
-            say("There is no store named {store} in the settings.", store=name),
-            where="vankho.toml: stores",
-            expected=", ".join(workspace.settings.stores) or "-",
-            seen=name,
-            next_step=say("Name one of the stores that `vankho store list` shows, or add it to vankho.toml."),
-        )
-    if isinstance(settings, LocalStoreSettings):
-        return open_store(name, _local(workspace, name, settings), line=_line(workspace, settings))
-    return _probed(workspace, name, _s3(settings), _line(workspace, settings))
-
-
-def _line(workspace: Workspace, settings: LocalStoreSettings | S3StoreSettings) -> Line | None:
-    return line_of(settings.bandwidth, workspace.clock)
-
-
-def _local(workspace: Workspace, name: str, settings: LocalStoreSettings) -> LocalSettings:
-    """A relative path is the workspace's own and is made; an absolute one may be a disk that is not mounted.
-
-    Raises StorageDenied for an empty place that should hold copies: a mount point whose disk is away, or a folder
-    that was moved. To go on there would call every copy damaged, and repair would fill the wrong disk.
-    """
-    path = workspace.folder / settings.path
-    if _is_empty(path) and any(replica.store == name for replica in workspace.catalog.all_replicas()):
-        raise StorageDenied(
-            say(
-                "Nothing at all is in the store “{store}”, which should hold copies: {folder}",
-                store=name,
-                folder=path,
-            ),
-            where=name,
-            next_step=say(
-                "Connect or mount its disk, or bring the folder back. Only when its files are really lost, put a "
-                "file README.txt there; then `vankho audit` and `vankho repair` bring the copies back."
-            ),
-        )
-    if not settings.path.is_absolute():
-        path.mkdir(parents=True, exist_ok=True)
-    return LocalSettings(**{**settings.model_dump(exclude=NOT_THE_ADAPTERS), "path": path})
-
-
-def _is_empty(folder: Path) -> bool:
-    """Whether no entry is there, the folder itself included. What cannot be listed is for the store to explain."""
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is None
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-
-
-def _s3(settings: S3StoreSettings) -> S3Settings:
-    plain: dict[str, Any] = {
-        key: value.get_secret_value() if isinstance(value, SecretStr) else value
-        for key, value in settings
-        if key not in NOT_THE_ADAPTERS
-    }
-    return S3Settings(**plain)
-
-
-def _probed(workspace: Workspace, name: str, settings: S3Settings, line: Line | None) -> ErasableStore:
-    """The store with what it was seen to do; probed once in its life and remembered in the catalog."""
-    known = workspace.catalog.capabilities(name)
-    store = open_store(name, settings, capabilities=known[0] if known is not None else None, line=line)
-    if known is None:
-        workspace.catalog.save_capabilities(name, store.capabilities(), workspace.clock())
-    return store

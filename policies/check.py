@@ -10,7 +10,7 @@ from policies.acceptance import WAIVABLE
 from policies.build import NEVER, merged_grade
 from policies.model import Policy
 from policies.problems import FieldPath, Source, doubtful, field_name, nearest, wrong
-from policies.replication import StoreFacts, distinct, undecided, unseparated, wanted_stores
+from policies.replication import StoreFacts, apart, distinct, undecided, unseparated, wanted_stores
 from policies.times import is_time_zone, wrong_cron_field
 from preservation.bags.plan import POLICYS_LABELS, WRITERS_LABELS
 from preservation.facts import Grade
@@ -94,7 +94,7 @@ def _too_close(policy: Policy, wanted: Sequence[StoreFacts], *, source: Source) 
             "change `replication.separation`.",
             least=separation.least,
             attribute=attribute,
-            offered=len(there),
+            offered=apart(wanted, attribute),
         )
         yield wrong("policy-stores-too-close", message, source, seen=", ".join(sorted(there)) or None)
     for attribute, names in undecided(policy, wanted).items():

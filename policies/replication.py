@@ -14,13 +14,16 @@ from preservation.facts import Replica
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """What a policy needs to know of a store of the settings; empty where the settings do not say."""
+    """What a policy needs to know of a store of the settings; empty where the settings do not say. Stores with the
+    same `place` are surely one place, whatever else is said of them.
+    """
 
     name: str
     provider: str = ""
     region: str = ""
     medium: str = ""
     kind: str = ""
+    place: str = ""
 
 
 def wanted_stores(policy: Policy, stores: Sequence[StoreFacts]) -> tuple[str, ...]:
@@ -51,11 +54,38 @@ def unseparated(policy: Policy, stores: Sequence[StoreFacts]) -> list[str]:
     A store of which the settings do not say may lie apart: that is doubt, which is told, and not a verdict.
     """
     separation = policy.replication.separation
-    return [
-        attribute
-        for attribute in separation.by
-        if len(distinct(stores, attribute)) + len(unstated(stores, attribute)) < separation.least
-    ]
+    return [attribute for attribute in separation.by if apart(stores, attribute) < separation.least]
+
+
+def one_place(stores: Sequence[StoreFacts]) -> list[list[str]]:
+    """The names of those stores that are one place, group by group."""
+    groups: dict[str, list[str]] = {}
+    for store in stores:
+        if store.place:
+            groups.setdefault(store.place, []).append(store.name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def apart(stores: Iterable[StoreFacts], attribute: str) -> int:
+    """How many of the stores can be chosen so that each is a place of its own and each differs by the attribute; one
+    of which it is not said may differ from all. (The greatest matching of places and values.)
+    """
+    values: dict[str, list[str]] = {}
+    for store in stores:
+        value = getattr(store, attribute) or f"? {store.name}"
+        values.setdefault(store.place or f"= {store.name}", []).append(value)
+    chosen: dict[str, str] = {}
+
+    def choose(place: str, tried: set[str]) -> bool:
+        for value in values[place]:
+            if value not in tried:
+                tried.add(value)
+                if value not in chosen or choose(chosen[value], tried):
+                    chosen[value] = place
+                    return True
+        return False
+
+    return sum(choose(place, set()) for place in values)
 
 
 def undecided(policy: Policy, stores: Sequence[StoreFacts]) -> dict[str, tuple[str, ...]]:
@@ -65,5 +95,6 @@ def undecided(policy: Policy, stores: Sequence[StoreFacts]) -> dict[str, tuple[s
     return {
         attribute: unstated(stores, attribute)
         for attribute in separation.by
-        if attribute not in sure and len(distinct(stores, attribute)) < separation.least
+        if attribute not in sure
+        and apart([store for store in stores if getattr(store, attribute)], attribute) < separation.least
     }

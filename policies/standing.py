@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from policies.model import AuditPlan, Policy
-from policies.replication import StoreFacts, missing_copies, undecided, unseparated, wanted_stores
+from policies.replication import StoreFacts, missing_copies, one_place, undecided, unseparated, wanted_stores
 from preservation.facts import AIPVersion, Evidence, Grade, Outcome, Replica
 from wording import Message, say
 
@@ -173,6 +173,13 @@ def _too_few(
             attribute=attribute,
         )
         yield Word.UNDER_REPLICATED, message
+    if unseparated(policy, present):
+        for names in one_place(present):
+            message = say(
+                "{stores} are not two places: one service used with one credential, or one folder inside another.",
+                stores=", ".join(names),
+            )
+            yield Word.UNDER_REPLICATED, message
 
 
 def _unproved(replicas: Sequence[Replica], *, policy: Policy, now: datetime) -> Iterator[tuple[Word, Message]]:

@@ -238,6 +238,8 @@ def test_stores_that_are_no_two_places(tmp_path: Path) -> None:
             ("stores-same-disk", "a, b"),
         ]
         assert "KHOA" not in repr(found)
+        places = {each.name: each.place for each in workspace.store_facts()}
+        assert places == {"a": "a", "b": "a", "c": "c", "d": "c", "e": ""}
 
 
 def test_throttled_is_told_as_the_reason(house: House, tmp_path: Path) -> None:

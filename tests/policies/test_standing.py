@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from policies.judging import digest
 from policies.load import load_policy
 from policies.model import AuditPlan, Policy, Separation
 from policies.release import may_release
-from policies.replication import StoreFacts, missing_copies, wanted_stores
+from policies.replication import StoreFacts, apart, missing_copies, wanted_stores
 from policies.standing import Due, Standing, due, standing
 from preservation.facts import Grade, Replica
 from tests.policies.facts import NOW, STORES, VERSION, default_policy, replica
@@ -242,3 +243,39 @@ def test_the_staged_bag_may_go_when_the_floor_is_met() -> None:
 def test_a_copy_that_counts_for_nothing_lets_no_bag_go() -> None:
     assert not may_release(default_policy(floor=2), three()[:2], STORES[:1]), "the settings lost a store"
     assert not may_release(default_policy(floor=2, stores=("primary",)), three()[:2], STORES), "not wanted there"
+
+
+ONE_SERVICE = (STORES[0], replace(STORES[1], place="cloud-a"), replace(STORES[2], place="cloud-a"))
+
+
+@pytest.mark.parametrize(
+    ("by", "least", "stores", "word"),
+    [
+        (("region",), 2, ONE_SERVICE, "safe"),  # the library's own, and either of the two
+        (("region",), 3, ONE_SERVICE, "under-replicated"),
+        (("region",), 3, STORES, "safe"),
+        (("region",), 2, ONE_SERVICE[1:], "under-replicated"),
+        (("region", "provider"), 2, STORES[1:], "safe"),
+        (("medium",), 2, STORES[1:], "under-replicated"),
+        ((), 1, ONE_SERVICE[1:], "safe"),  # nobody asks
+    ],
+)
+def test_stores_that_are_one_place_are_one(
+    by: tuple[str, ...], least: int, stores: tuple[StoreFacts, ...], word: str
+) -> None:
+    """Whatever regions the settings give them."""
+    policy = default_policy(copies=len(stores), separation=Separation(by=by, least=least))
+    seen = judge(*(replica(each.name, bytes=DAY) for each in stores), policy=policy, stores=stores)
+    assert seen.word == word, seen.reasons
+    said = any("cloud-a, cloud-b are not two places" in str(each) for each in seen.reasons)
+    assert said is (word != "safe" and stores != STORES[1:])
+    assert (digest(policy, stores) == digest(policy, STORES[-len(stores) :])) is (stores == STORES[-len(stores) :])
+
+
+def test_a_place_counts_once_with_whichever_of_its_values_fits() -> None:
+    one = StoreFacts("one", region="north", place="one")
+    two = StoreFacts("two", region="south", place="one")
+    assert apart([one, two, StoreFacts("three", region="north")], "region") == 2
+    assert apart([one, two, StoreFacts("three", region="north"), StoreFacts("four", region="north")], "region") == 2
+    assert apart([one, two, StoreFacts("three")], "region") == 2
+    assert apart([one, StoreFacts("three", region="north"), StoreFacts("four")], "region") == 2
