@@ -76,3 +76,19 @@ class Part:
     def over(self) -> None:
         """Nothing more comes."""
         self.advance(self._left)
+
+
+class Heeding:
+    """The part of a thread whose work is told only of its progress: each advance heeds first."""
+
+    def __init__(self, part: Part, heed: Heed) -> None:
+        self._part = part
+        self._heed = heed
+
+    def begin(self, step: str, total: int | None) -> None:
+        """Ignore: the whole has begun."""
+
+    def advance(self, amount: int) -> None:
+        """So much more of the part. Raises KeyboardInterrupt once all is to end."""
+        self._heed()
+        self._part.advance(amount)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from flows import circuits, logs
+from flows.by_store import Heed, Heeding, Part, Together, by_store
 from flows.failures import as_finding
 from flows.outcomes import Verdict
 from flows.places import WORKSPACE, donors_for
@@ -79,28 +80,69 @@ def make_copies(
     that failed too often is not tried, which is told like any failure.
     """
     with copies_held(workspace, version) as (now, lease):
-        reports: list[ReplicaReport] = []
-        failures: list[Finding] = []
         held = {replica.store: replica for replica in workspace.catalog.replicas(now.identifier, now.version)}
-        for name in wanted_stores(policy, workspace.store_facts()):
-            if _proved(held.get(name)) or (only is not None and name not in only):
-                continue
-            lease.check()
-            if (shut := circuits.shut(workspace, name)) is not None:
-                failures.append(shut)
-                workspace.run.tell(copy_not_tried(now, name, shut))
-                continue
-            answer = _copied(workspace, now, name, step, claimed=name in held)
-            if isinstance(answer, Finding):
-                failures.append(answer)
-            else:
-                reports.append(answer)
+        lacking = {
+            name: name in held
+            for name in wanted_stores(policy, workspace.store_facts())
+            if not _proved(held.get(name)) and (only is None or name in only)
+        }
+        bring = partial(_brought, workspace, now, step, lease=lease)
+        if workspace.settings.work.stores_side_by_side and len(lacking) > 1:
+            answers = _side_by_side(workspace, now, lacking, bring)
+        else:
+            answers = [bring(name, claimed=claimed) for name, claimed in lacking.items()]
         release(workspace, now, policy)
-    return Copies(tuple(reports), tuple(failures))
+    return Copies(
+        tuple(each for each in answers if isinstance(each, ReplicaReport)),
+        tuple(each for each in answers if isinstance(each, Finding)),
+    )
+
+
+def _side_by_side(
+    workspace: Workspace,
+    version: AIPVersion,
+    lacking: Mapping[str, bool],
+    bring: Callable[..., ReplicaReport | Finding],
+) -> list[ReplicaReport | Finding]:
+    """A thread for each store; one bar over all of them, which Ctrl-C reaches in the middle of a copy too."""
+    sizes = {name: version.object_bytes * (1 if claimed else 2) for name, claimed in lacking.items()}
+    whole = Together(workspace.progress, f"copy > {', '.join(lacking)}", sum(sizes.values()))
+
+    def one(name: str, heed: Heed) -> ReplicaReport | Finding:
+        part = Part(whole, sizes[name])
+        answer = bring(name, claimed=lacking[name], progress=Heeding(part, heed))
+        part.over()
+        return answer
+
+    return by_store(one, list(lacking))
+
+
+def _brought(
+    workspace: Workspace,
+    version: AIPVersion,
+    step: Step,
+    store: str,
+    *,
+    claimed: bool,
+    lease: Lease,
+    progress: Progress | None = None,
+) -> ReplicaReport | Finding:
+    """The copy in one store, unless that failed too often; `progress` measures more than this copy."""
+    lease.check()
+    if (shut := circuits.shut(workspace, store)) is not None:
+        workspace.run.tell(copy_not_tried(version, store, shut))
+        return shut
+    return _copied(workspace, version, store, step, claimed=claimed, progress=progress)
 
 
 def _copied(
-    workspace: Workspace, version: AIPVersion, store: str, step: Step, *, claimed: bool
+    workspace: Workspace,
+    version: AIPVersion,
+    store: str,
+    step: Step,
+    *,
+    claimed: bool,
+    progress: Progress | None,
 ) -> ReplicaReport | Finding:
     """Copy to one store, unless that is claimed already, and prove the copy; the finding of a store that failed."""
     started = time.monotonic()
@@ -108,9 +150,9 @@ def _copied(
         logs.note("proving a copy" if claimed else "copying")
         try:
             if not claimed:
-                step(f"copy to {store}", _copy, workspace, version, store)
+                step(f"copy to {store}", _copy, workspace, version, store, progress)
                 claimed = True
-            report = step(f"verify in {store}", audit_replica, workspace, version, store)
+            report = step(f"verify in {store}", audit_replica, workspace, version, store, progress=progress)
             workspace.run.tell(copy_audited(report, policy=version.policy, seconds=time.monotonic() - started))
             circuits.worked(workspace, store)
         except (StorageError, OSError) as error:
@@ -220,11 +262,12 @@ def store_failed(store: str, error: StorageError | OSError) -> Finding:
     )
 
 
-def _copy(workspace: Workspace, version: AIPVersion, store: str) -> None:
+def _copy(workspace: Workspace, version: AIPVersion, store: str, progress: Progress | None) -> None:
     workspace.clear_unfinished(store, replica_prefix(version.identifier, version.version))
-    workspace.progress.begin(f"copy > {store}", version.object_bytes)
+    if progress is None:
+        workspace.progress.begin(f"copy > {store}", version.object_bytes)
     try:
-        copied = _copy_from_the_first_good(workspace, version, store)
+        copied = _copy_from_the_first_good(workspace, version, store, progress or workspace.progress)
     except ObjectExists as error:
         # What stands in our place is not ours to overwrite. Claimed, it is seen by audits and mended by repair.
         now, reason = workspace.clock(), store_failed(store, error)
@@ -235,7 +278,7 @@ def _copy(workspace: Workspace, version: AIPVersion, store: str) -> None:
     workspace.catalog.record([event], claims=[claim])
 
 
-def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: str) -> Copied:
+def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: str, progress: Progress) -> Copied:
     """Copy from a donor last seen intact; when it has decayed since, or is away, the next one goes on."""
     replicas = workspace.catalog.replicas(version.identifier, version.version)
     trusted = {WORKSPACE, *(replica.store for replica in replicas if _proved(replica))}
@@ -251,7 +294,7 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
                 workspace.store(store),
                 identifier=version.identifier,
                 version=version.version,
-                progress=workspace.progress,
+                progress=progress,
             )
         except (StorageUnavailable, StorageDenied) as error:
             if donor.name == WORKSPACE or is_there(workspace, donor.name):

@@ -118,6 +118,7 @@ class WorkSettings(_Part):
 
     threads: int | None = Field(default=None, ge=1, le=64)
     processes: int | None = Field(default=None, ge=1, le=64)
+    stores_side_by_side: bool = False  # copies of one package to several stores; else one store after the other
 
 
 class ChannelSettings(_Part):
