@@ -2,7 +2,7 @@
 
 Promises the contract as far as the service goes: what it can do is probed once, and where it has no
 conditions or checksums we look before we put and look again after. No retry inside, every wait has an end.
-Refuses to trust an ETag, or a checksum that the service was not seen to verify.
+Refuses to trust an ETag as evidence, or a checksum that the service was not seen to verify.
 """
 
 from __future__ import annotations
