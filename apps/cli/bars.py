@@ -1,8 +1,13 @@
-"""The bar that moves while a person waits. Imported only when one watches: rich takes a while to import."""
+"""The bar that moves while a person waits. Imported only when one watches: rich takes a while to import.
+
+It is drawn by whoever tells of progress, at most ten times a second, and by no thread of its own: a process that has
+one cannot share its work with copies of itself.
+"""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +18,8 @@ from rich.text import Text
 from wording import printable
 from wording.steps import STEPS
 from wording.translate import translate
+
+_EVERY = 0.1  # seconds
 
 # Steps whose progress is in files; the others' is in bytes.
 _COUNTED = frozenset({"identify formats", "ask for a second opinion", "look for drift", "judge", "rename"})
@@ -34,6 +41,7 @@ class Bars:
     def __init__(self, bars: Progress, language: str) -> None:
         self._bars = bars
         self._language = language
+        self._drawn = 0.0
 
     def begin(self, step: str, total: int | None) -> None:
         """Show the step from its beginning."""
@@ -42,11 +50,16 @@ class Bars:
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
         self._bars.add_task(printable(f"{name} {place}".strip()), total=total, counted=word in _COUNTED)
+        self._bars.refresh()
 
     def advance(self, amount: int) -> None:
         """Move the bar."""
         for task in self._bars.task_ids:
             self._bars.advance(task, amount)
+        now = time.monotonic()
+        if now - self._drawn >= _EVERY:
+            self._drawn = now
+            self._bars.refresh()
 
 
 @contextmanager
@@ -54,5 +67,5 @@ def bars(language: str) -> Iterator[Bars]:
     """A bar on standard error, gone at the end."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), _Done(), TimeRemainingColumn())
     console, watched = Console(stderr=True), sys.stdout.isatty()  # what is written to a file stays out of the way
-    with Progress(*columns, console=console, transient=True, redirect_stdout=watched) as drawn:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=watched, auto_refresh=False) as drawn:
         yield Bars(drawn, language)

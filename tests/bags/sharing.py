@@ -122,7 +122,7 @@ def lost(path: str) -> dict[str, Any]:
         time.sleep(0.01)
         return real(*asked)
 
-    comparing._promises = promises
+    comparing._promises = promises  # type: ignore[assignment]
     with suppress(forked.HelperEnded):
         return {"valid": check_bag(Path(path), processes=2).valid}
     return {"valid": None, "left": _left()}
