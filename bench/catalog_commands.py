@@ -6,6 +6,7 @@ that is held to the target; how long the person waited in all is told beside it.
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import statistics
 import subprocess
@@ -52,8 +53,8 @@ def commands(full: Path, empty: Path, e: Expected, table: Table) -> None:
         line: str, answer: Callable[[Any], object], right: object, *, code: int = 0, target: float = TARGET
     ) -> None:
         (found, data), *times = _both(line.split(), full, empty)
-        whole, start = (min(each) for each in times)  # the least disturbed
-        told = f"  (whole command {whole:.2f} s, in an empty workspace {start:.2f} s)"
+        (whole, busy), (start, idle) = (min(each) for each in times)  # the least disturbed
+        told = f"  (whole {whole:.2f} s, processor {busy:.2f} s; with an empty catalog {start:.2f}, {idle:.2f} s)"
         seen, cost = (found, answer(data)), max(0.0, whole - start)
         table.note(f"vankho {line}", cost, seen, (code, right), target=target, told=told)
 
@@ -127,21 +128,30 @@ def _alive(web: httpx.Client) -> bool:
         return False
 
 
-def _both(words: Sequence[str], full: Path, empty: Path) -> tuple[tuple[int, Any], list[float], list[float]]:
-    """(Exit code and data in the full workspace; seconds of whole commands there; in the empty one.)"""
+Times = list[tuple[float, float]]
+
+
+def _both(words: Sequence[str], full: Path, empty: Path) -> tuple[tuple[int, Any], Times, Times]:
+    """(Exit code and data in the full workspace; seconds by the clock and of the processor there; in the other.)"""
     seen: tuple[int, Any] = (-1, None)
-    times: dict[Path, list[float]] = {full: [], empty: []}
+    times: dict[Path, Times] = {full: [], empty: []}
     for _ in range(ROUNDS):
         for folder in (full, empty):
-            began = time.perf_counter()
+            began, used = time.perf_counter(), _used()
             done = subprocess.run(
                 [*VANKHO, *words, "-w", str(folder), "--json"], cwd=ROOT, capture_output=True, text=True, check=False
             )
-            times[folder].append(time.perf_counter() - began)
+            times[folder].append((time.perf_counter() - began, _used() - used))
             if folder is full:
                 assert done.stdout, done.stderr
                 seen = (done.returncode, json.loads(done.stdout))
     return seen, times[full], times[empty]
+
+
+def _used() -> float:
+    """Seconds of the processor that our children have had."""
+    told = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return told.ru_utime + told.ru_stime
 
 
 def _words(data: Mapping[str, Any]) -> dict[str, int]:
