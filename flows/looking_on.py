@@ -28,7 +28,7 @@ from wording import say
 Answer = TypeVar("Answer")
 P = ParamSpec("P")
 
-BEHIND = 7  # how nice the thread is: somewhat more than the workers
+BEHIND = 5  # how nice the thread is: as the workers
 CONCLUDING = 20.0  # seconds for Prefect to hear of the end; without an answer the command ends all the same
 
 
@@ -126,7 +126,7 @@ class LookedOn:
             self._thread.start()
 
     def _look_on(self) -> None:
-        if sys.platform == "linux":  # there a thread has a priority of its own: the workers come first
+        if sys.platform == "linux":  # there a thread has a priority of its own
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
         try:
             with _no_collection():
