@@ -182,9 +182,13 @@ def _note(faults: Iterable[Fault], notes: Notes) -> None:
             text = say("This file cannot be read to its end, so nothing can be said about its bytes.")
             notes.error("file-unreadable", text, path, expected=expected, seen=seen)
         else:
-            code = "digest-differs" if path.startswith("data/") else "tag-digest-differs"
-            text = say("The bytes of this file are not the ones that {manifest} promises.", manifest=manifest)
-            notes.error(code, text, path, expected=expected, seen=seen)
+            notes.error(
+                "digest-differs" if path.startswith("data/") else "tag-digest-differs",
+                say("The bytes of this file are not the ones that {manifest} promises.", manifest=manifest),
+                path,
+                expected=expected,
+                seen=seen,
+            )
 
 
 def _report(
