@@ -6,7 +6,6 @@ server) and what Prefect adds in per cent (median). Exit code 1 when that is ove
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import statistics
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+from bench import measure
 from bench.prefect_wait import NO_SERVER, VANKHO
 from examples.servers import prefect_server, wait_for_prefect
 
@@ -31,7 +31,7 @@ def main(packages: int, rounds: int) -> int:
         folder = Path(place)
         sources = make_packages(folder / "packages", packages)
         with prefect_server(folder / "prefect") as server:
-            wait_for_prefect(server, folder / "prefect")
+            wait_for_prefect(server, folder / "prefect", seconds=180)
             ingest(folder / "w", sources[:2], server)  # a server's first run takes a second that no other one takes
             took = [
                 {word: ingest(folder / "w", sources, address) for word, address in pair}
@@ -67,12 +67,7 @@ def ingest(workspace: Path, sources: Sequence[Path], server: str) -> tuple[float
     shutil.rmtree(workspace, ignore_errors=True)
     subprocess.run([VANKHO, "init", workspace], check=True, capture_output=True)
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    subprocess.run(
-        [VANKHO, "ingest", "--workspace", workspace, *sources],
-        env=os.environ | {"PREFECT_API_URL": server},
-        check=True,
-        capture_output=True,
-    )
+    measure.run([VANKHO, "ingest", "--workspace", workspace, *sources], env={"PREFECT_API_URL": server})
     took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return took, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

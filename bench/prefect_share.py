@@ -22,7 +22,7 @@ def rows(room: Room) -> Iterable[Result]:
     packages = QUICK if room.quick else PACKAGES
     sources = prefect_batch.make_packages(room.fresh("sources"), packages)
     with prefect_server(room.folder / "prefect") as server:
-        wait_for_prefect(server, room.folder / "prefect")
+        wait_for_prefect(server, room.folder / "prefect", seconds=180)
         prefect_batch.ingest(room.folder / "w", sources[:2], server)  # a server's first run is no other's
         pair = [("without Prefect", NO_SERVER), ("with Prefect", server)]
         took = [

@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 P = ParamSpec("P")
 
 BEHIND = 5  # how nice the thread is: as the workers
-CONCLUDING = 20.0  # seconds for Prefect to hear of the end; without an answer the command ends all the same
+CONCLUDING = 30.0  # seconds for Prefect to hear of the end; without an answer the command ends all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,8 @@ class LookedOn:
             self._begun.put(ended)
             self._begin()
             self._thread.join(CONCLUDING)
+            if self._thread.is_alive():
+                self._not_told(TimeoutError())
         return answer
 
     def steps(self) -> Iterator[tuple[str, Future[None]]]:
@@ -133,8 +135,11 @@ class LookedOn:
                 from flows import prefect_runs
             prefect_runs.look_on(self)
         except BaseException as error:  # noqa: BLE001 - whatever Prefect brings about, the work is not its matter
-            text = say("Prefect could not be told of this run: {reason}", reason=type(error).__name__)
-            self.workspace.notices.append(Finding("prefect-not-told", Severity.WARNING, text))
+            self._not_told(error)
+
+    def _not_told(self, error: BaseException) -> None:
+        text = say("Prefect could not be told of this run: {reason}", reason=type(error).__name__)
+        self.workspace.notices.append(Finding("prefect-not-told", Severity.WARNING, text))
 
 
 @contextmanager
