@@ -26,7 +26,7 @@ Tell = Callable[[int], None]
 Work = Callable[[int, Tell], Answer]
 
 MOST_THINGS = 1000  # their numbers, four bytes each, fit into the smallest pipe
-PATIENCE = 600.0  # seconds in which a copy that works gets a little further, on the slowest of disks
+PATIENCE = 3600.0  # seconds in which a copy that works ends a file or a few buffers of it, on the slowest of disks
 _ROOM = 1 << 20  # bytes of answers that may wait for us
 
 
