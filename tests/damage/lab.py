@@ -164,13 +164,13 @@ class Damage:
     @contextmanager
     def lines(self) -> Iterator[None]:
         """Every store is seen through its line."""
-        opened = flows.workspace._open
+        opened = flows.workspace.open_named
 
         def behind(workspace: Any, name: str) -> Any:
             line = (self.unreadable.get(name, set()), self.flickering.get(name, {}), self.spoil.get(name))
             return Behind(opened(workspace, name), *line)
 
-        with mock.patch.object(flows.workspace, "_open", behind):
+        with mock.patch.object(flows.workspace, "open_named", behind):
             yield
 
 

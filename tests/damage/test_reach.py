@@ -26,7 +26,7 @@ from wording import say
 @contextmanager
 def locked(prefix: str, *, open_too: bool, error: type[Exception] = StorageDenied) -> Iterator[None]:
     """Below the prefix store b may not be listed, and not opened either."""
-    opened = flows.workspace._open
+    opened = flows.workspace.open_named
 
     class Locked(Behind):
         def list(self, below: str) -> Iterator[ObjectStat]:
@@ -49,7 +49,7 @@ def locked(prefix: str, *, open_too: bool, error: type[Exception] = StorageDenie
         store = opened(workspace, name)
         return Locked(store, set(), {}, None) if name == "b" else store
 
-    with mock.patch.object(flows.workspace, "_open", behind):
+    with mock.patch.object(flows.workspace, "open_named", behind):
         yield
 
 
