@@ -12,15 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from flows import circuits, logs
-from flows.by_store import Heed, Part, Together, by_store
+from flows import logs
+from flows.auditing.by_store import Heed, Part, Together, by_store
+from flows.auditing.due_account import OnDemand
 from flows.copies import CopyInUse, audit_replica, is_there, store_failed
-from flows.due_account import OnDemand
 from flows.failures import as_finding
 from flows.outcomes import Verdict
 from flows.references import versions_named
+from flows.reporting.told import copy_audited
 from flows.steps import Step, plain_step
-from flows.told import copy_audited
+from flows.storing import circuits
 from flows.workspace import Workspace
 from preservation import events
 from preservation.facts import AIPVersion, Grade, Outcome

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from flows import circuits, logs
-from flows.by_store import Heed, Heeding, Part, Together, by_store
+from flows import logs
+from flows.auditing.by_store import Heed, Heeding, Part, Together, by_store
 from flows.failures import as_finding
 from flows.outcomes import Verdict
-from flows.places import WORKSPACE, donors_for
 from flows.references import version_named
+from flows.reporting.told import copy_audited, copy_failed, copy_not_tried
 from flows.steps import Step
-from flows.told import copy_audited, copy_failed, copy_not_tried
+from flows.storing import circuits
+from flows.storing.places import WORKSPACE, donors_for
 from flows.workspace import Workspace
 from policies.model import Policy
 from policies.release import may_release

@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from flows.audit import SEVERAL
-from flows.by_store import Heed, Part, Together, by_store
-from flows.due_plan import Planned, plan_today
-from flows.due_reading import DueAudited, Reading
-from flows.due_takings import WEAKEST_FIRST, takings
+from flows.auditing.by_store import Heed, Part, Together, by_store
+from flows.auditing.due_plan import Planned, plan_today
+from flows.auditing.due_reading import DueAudited, Reading
+from flows.auditing.due_takings import WEAKEST_FIRST, takings
+from flows.reporting.told import left_for_later
 from flows.standing import settle
 from flows.steps import Step, plain_step
-from flows.told import left_for_later
 from flows.workspace import Workspace
 from preservation.catalog.errors import LeaseHeld
 from preservation.facts import Grade

@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from flows import fetched, logs, second_opinions, told, work
+from flows import logs, work
 from flows.copies import make_copies
 from flows.failures import as_finding
-from flows.outcomes import Verdict
-from flows.packaging import (
+from flows.ingesting import second_opinions
+from flows.ingesting.packaging import (
     admit,
     bag_place,
     check_supplied_evidence,
@@ -25,11 +25,14 @@ from flows.packaging import (
     identify_formats,
     plan_bag,
 )
-from flows.quarantine import reasons_kept
-from flows.rows import Row
-from flows.side_by_side import Batch, side_by_side
+from flows.ingesting.quarantine import reasons_kept
+from flows.ingesting.side_by_side import Batch, side_by_side
+from flows.outcomes import Verdict
+from flows.reporting import told
+from flows.reporting.rows import Row
 from flows.steps import Step, each, plain_step
 from flows.tidy import tidy
+from flows.watching import fetched
 from flows.workspace import Workspace, utc_now
 from policies.acceptance import decide
 from policies.model import Policy

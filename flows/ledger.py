@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from flows import circuits, logs, reports
+from flows import logs
 from flows.failures import as_finding
 from flows.in_force import keep, kept_text
 from flows.outcomes import Verdict
-from flows.people import who
-from flows.reports import Report
-from flows.retire import refuse_strangers
+from flows.reporting import reports
+from flows.reporting.people import who
+from flows.reporting.reports import Report
+from flows.storing import circuits
+from flows.storing.retire import refuse_strangers
 from flows.workspace import Workspace
 from policies.load import policy_names, read_policy
 from policies.problems import PolicyInvalid

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from flows import watch_state
 from flows.in_force import policy_in_force
-from flows.lag import StoreLag, lag
+from flows.reporting.watchdog import last_audit, missed
 from flows.standing import Overview, overview
-from flows.watchdog import last_audit, missed
+from flows.storing.lag import StoreLag, lag
+from flows.watching import watch_state
 from flows.workspace import Workspace
 from preservation.catalog import audit_days, circuits, incidents, leases, outbox, runs
 from preservation.catalog.audit_days import AuditDay

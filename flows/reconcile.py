@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from flows import logs, told
+from flows import logs
 from flows.copies import store_failed
 from flows.outcomes import Verdict
+from flows.reporting import told
 from flows.steps import Step, plain_step
 from flows.workspace import Workspace
 from preservation.findings import Finding, Severity

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from flows import fetched
 from flows.copies import store_failed
 from flows.failures import as_finding
 from flows.ledger import guard
 from flows.outcomes import Verdict
-from flows.run import close_dead_runs
+from flows.running.run import close_dead_runs
 from flows.settings import LocalStoreSettings
 from flows.tidy import dead_bags, tidy
+from flows.watching import fetched
 from flows.workspace import Workspace
 from preservation.catalog.errors import LeaseHeld
 from preservation.errors import PreservationError

@@ -15,12 +15,12 @@ from flows import logs
 from flows.begun import begun, has_begun, tell_cut_off
 from flows.copies import audit_replica, copies_held, store_failed
 from flows.outcomes import Verdict
-from flows.places import donors_for
 from flows.references import versions_named
-from flows.rows import Row
+from flows.reporting.rows import Row
+from flows.reporting.told import copy_audited, copy_failed
 from flows.steps import Step, each, plain_step
+from flows.storing.places import donors_for
 from flows.tidy import tidy
-from flows.told import copy_audited, copy_failed
 from flows.workspace import Workspace
 from policies.standing import is_damaged
 from preservation import events

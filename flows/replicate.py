@@ -13,15 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 
-from flows import circuits
 from flows.copies import Copies, make_copies, release
-from flows.lag import StoreLag, lag
 from flows.outcomes import Verdict
 from flows.references import version_named, versions_named
+from flows.reporting.told import left_for_later
 from flows.standing import settle
 from flows.steps import STEPS_PER_RUN, Step, each, plain_step
+from flows.storing import circuits
+from flows.storing.lag import StoreLag, lag
 from flows.tidy import tidy
-from flows.told import left_for_later
 from flows.workspace import Workspace
 from preservation.catalog.errors import LeaseHeld
 from preservation.catalog.judging import ABSENT, UNPROVED

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from flows import logs
 from flows.outcomes import Verdict
-from flows.places import donors_for
 from flows.references import version_named
-from flows.rows import Row
+from flows.reporting.rows import Row
+from flows.reporting.told import package
 from flows.steps import Step, plain_step
-from flows.told import package
+from flows.storing.places import donors_for
 from flows.workspace import Workspace
 from preservation import events
 from preservation.bags.check import check_bag

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from flows.auditing.late import late_because
 from flows.in_force import policy_in_force
-from flows.late import late_because
 from flows.workspace import Workspace
 from policies.standing import Word
 from preservation.catalog.counts import Count

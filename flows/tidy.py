@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows import fetched
-from flows.quarantine import settle
+from flows.ingesting.quarantine import settle
+from flows.watching import fetched
 from flows.workspace import Workspace
 from preservation.packages.submission import sweep
 

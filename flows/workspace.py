@@ -18,9 +18,7 @@ from typing import Any
 
 from flows import logs, work
 from flows.in_force import policy_in_force
-from flows.opened_stores import as_s3, open_named
-from flows.rows import Run
-from flows.separation import one_places
+from flows.reporting.rows import Run
 from flows.settings import (
     NOT_THE_ADAPTERS,
     CatalogSettings,
@@ -28,6 +26,8 @@ from flows.settings import (
     Settings,
 )
 from flows.settings_files import read_settings
+from flows.storing.opened_stores import as_s3, open_named
+from flows.storing.separation import one_places
 from policies.judging import judge_of
 from policies.load import load_policy
 from policies.model import Policy

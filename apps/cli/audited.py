@@ -16,8 +16,8 @@ from wording.translate import translate
 
 if TYPE_CHECKING:
     from flows.audit import Audited
-    from flows.due_plan import Planned
-    from flows.due_reading import DueAudited
+    from flows.auditing.due_plan import Planned
+    from flows.auditing.due_reading import DueAudited
     from preservation.replicas.verify import ReplicaReport
 
 

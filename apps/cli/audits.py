@@ -23,7 +23,7 @@ from wording import say
 from wording.translate import translate
 
 if TYPE_CHECKING:
-    from flows.due_reading import DueAudited
+    from flows.auditing.due_reading import DueAudited
     from flows.workspace import Workspace
 
 
@@ -64,7 +64,7 @@ def prove(
     if due:
         return _prove_due(session, store, evidence, dry_run=dry_run, length=length, until=until)
     from flows.audit import audit
-    from flows.run import carry_out
+    from flows.running.run import carry_out
 
     with session.open() as workspace:
         if not references and not every:
@@ -126,7 +126,7 @@ def _prove_due(
     until: str | None,
 ) -> Answer:
     from flows.due import audit_due, next_due, plan_due
-    from flows.run import carry_out
+    from flows.running.run import carry_out
 
     with session.open() as workspace:
         end = _end(workspace, length, until)

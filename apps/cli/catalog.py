@@ -17,8 +17,8 @@ from flows.outcomes import Verdict
 from wording import Message, say
 
 if TYPE_CHECKING:
-    from flows.catalog_backup import RestoredCatalog, Together
-    from flows.catalog_copies import Rebuilt
+    from flows.rebuilding.catalog_backup import RestoredCatalog, Together
+    from flows.rebuilding.catalog_copies import Rebuilt
     from preservation.catalog.difference import Difference
 
 ToOption = Annotated[
@@ -52,7 +52,7 @@ def catalog_rebuild(
     ] = False,
 ) -> Answer:
     """Make the catalog again from one store alone, or bring an older one up to date; compare the two."""
-    from flows.catalog_copies import rebuild
+    from flows.rebuilding.catalog_copies import rebuild
 
     with session.open() as workspace:
         done = rebuild(workspace, source=store, to=to, replace=replace, older=older)
@@ -156,7 +156,7 @@ FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of t
 
 def catalog_backup(session: Session, folder: FolderArgument) -> Answer:
     """Write the whole catalog into a folder, only what is new when it is run again, and read it back."""
-    from flows.catalog_backup import backup
+    from flows.rebuilding.catalog_backup import backup
 
     with session.open() as workspace:
         done = backup(workspace, to=str(folder.resolve()))
@@ -182,7 +182,7 @@ def catalog_restore(
     session: Session, folder: FolderArgument, to: ToOption = None, replace: ReplaceOption = False
 ) -> Answer:
     """Bring the catalog back from such a folder, and prove that it and the packages in every store fit together."""
-    from flows.catalog_backup import restore_catalog
+    from flows.rebuilding.catalog_backup import restore_catalog
 
     with session.open() as workspace:
         done = restore_catalog(workspace, source=str(folder.resolve()), to=to, replace=replace)
@@ -195,7 +195,7 @@ def catalog_restore(
 
 
 def _restored_lines(done: RestoredCatalog, language: str) -> list[Line]:
-    from flows.catalog_backup import older_copy
+    from flows.rebuilding.catalog_backup import older_copy
 
     lines = _rebuilt_lines(done.rebuilt, language)
     for each in done.stores:
@@ -246,7 +246,7 @@ def catalog_compare(
     session: Session, store: Annotated[str, typer.Argument(metavar="STORE", help="The store whose ledger is read.")]
 ) -> Answer:
     """Compare everything the catalog says with what a store's ledger says. Changes nothing."""
-    from flows.catalog_copies import compare
+    from flows.rebuilding.catalog_copies import compare
 
     with session.open() as workspace:
         difference, ahead = compare(workspace, store=store)

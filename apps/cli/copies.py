@@ -56,9 +56,9 @@ def copy(
 ) -> Answer:
     """Make the copies that policy asks for and that are missing, the most endangered first, and prove them."""
     from apps.cli import lagging
-    from flows.lag import lag
     from flows.replicate import replicate
-    from flows.run import carry_out
+    from flows.running.run import carry_out
+    from flows.storing.lag import lag
 
     if dry_run:
         return _what_would_be_copied(session, references or [], store)
@@ -145,7 +145,7 @@ def _what_would_be_copied(session: Session, references: list[str], store: str | 
 def mend(session: Session, references: References = None) -> Answer:
     """Bring damaged copies back from a copy that is proved now; keep the damaged bytes as evidence."""
     from flows.repair import repair
-    from flows.run import carry_out
+    from flows.running.run import carry_out
 
     with session.open() as workspace:
         done = carry_out(workspace, repair, references=references or [])
@@ -222,7 +222,7 @@ def give_back(
 ) -> Answer:
     """Give an AIP back as a bag, every byte checked on the way."""
     from flows.restore import restore
-    from flows.run import carry_out
+    from flows.running.run import carry_out
 
     with session.open() as workspace:
         done = carry_out(
@@ -262,7 +262,7 @@ def give_back(
 def compare(session: Session, store: StoreOption = None) -> Answer:
     """Compare the catalog with what the stores list, in both directions. Changes nothing."""
     from flows.reconcile import reconcile
-    from flows.run import carry_out
+    from flows.running.run import carry_out
 
     with session.open() as workspace:
         done = carry_out(workspace, reconcile, store=store)

@@ -25,7 +25,7 @@ from flows.audit import Audited, audit
 from flows.ingest import Ingested, ingest_batch
 from flows.outcomes import Verdict
 from flows.repair import RepairedReplica, repair
-from flows.run import carry_out
+from flows.running.run import carry_out
 from flows.workspace import Workspace, open_workspace
 from preservation.errors import UsageError
 from preservation.facts import Grade, Outcome, Role

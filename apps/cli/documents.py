@@ -12,9 +12,9 @@ from preservation.findings import Finding
 from wording.translate import translate
 
 if TYPE_CHECKING:
-    from flows.due_plan import Planned
-    from flows.lag import StoreLag
-    from flows.stores import StoreListed
+    from flows.auditing.due_plan import Planned
+    from flows.storing.lag import StoreLag
+    from flows.storing.stores import StoreListed
     from policies.standing import Standing
     from preservation.catalog.incidents import Incident
     from preservation.catalog.runs import RunFact
@@ -55,7 +55,7 @@ def run(each: RunFact) -> dict[str, Any]:
 
 def incident(found: Incident, language: str) -> dict[str, Any]:
     """An incident, its sentence in the language."""
-    from flows.incidents import sentence
+    from flows.reporting.incidents import sentence
 
     return {
         "incident": found.id,

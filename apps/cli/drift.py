@@ -18,7 +18,7 @@ from preservation.errors import UsageError
 from wording import say
 
 if TYPE_CHECKING:
-    from flows.drift import Drift, Quick
+    from flows.identifying.drift import Drift, Quick
     from preservation.formats.drift import Turn
 
 
@@ -44,8 +44,8 @@ def formats_drift(
     ] = None,
 ) -> Answer:
     """Say which files that are kept another release of signatures would name otherwise. Changes nothing."""
-    from flows.drift import drift, quick
-    from flows.signatures import release_in, release_named
+    from flows.identifying.drift import drift, quick
+    from flows.identifying.signatures import release_in, release_named
 
     if bool(droid) != bool(container) or (droid is not None and to is not None):
         raise UsageError(

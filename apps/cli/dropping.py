@@ -21,7 +21,7 @@ from wording import Message, printable_json, say
 from wording.translate import translate
 
 if TYPE_CHECKING:
-    from flows.watch_state import Waits
+    from flows.watching.watch_state import Waits
     from flows.workspace import Workspace
     from preservation.catalog.deliveries import Delivery
 
@@ -55,7 +55,7 @@ def take_from(
     ] = False,
 ) -> Answer:
     """Take packages that keep still from drop folders, each once, and write the outcome beside them."""
-    from flows.watch import SettingsChanged
+    from flows.watching.watch import SettingsChanged
 
     if only_list:
         with session.open() as workspace:
@@ -80,8 +80,8 @@ def _watched(
     policy: str | None,
     collection: str | None,
 ) -> Answer:
-    from flows import watch_places
-    from flows.watch import watch
+    from flows.watching import watch_places
+    from flows.watching.watch import watch
 
     with session.open() as workspace:
         places = watch_places.places(workspace, folder, settle=settle, policy=policy, collection=collection)
@@ -125,7 +125,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _listed(workspace: Workspace) -> Answer:
-    from flows import watch_state
+    from flows.watching import watch_state
     from preservation.catalog import deliveries
 
     taken = deliveries.listed(workspace.catalog.database, limit=NEWEST)

@@ -19,7 +19,7 @@ from preservation.facts import Basis, FormatFact
 from wording import say
 
 if TYPE_CHECKING:
-    from flows.signatures import Shown, Switched
+    from flows.identifying.signatures import Shown, Switched
     from flows.workspace import Workspace
     from preservation.formats.kept import Kept
     from preservation.formats.pronom.facts import SignatureFiles
@@ -164,7 +164,7 @@ def _refuse_absent(paths: Sequence[Path]) -> None:
 
 def formats_show(session: Session) -> Answer:
     """Show which signatures are in use, how old they are, and when they were changed."""
-    from flows.signatures import show
+    from flows.identifying.signatures import show
 
     with session.open() as workspace:
         shown, now = show(workspace), workspace.clock()
@@ -184,7 +184,7 @@ def formats_show(session: Session) -> Answer:
 
 
 def _is_old(days: int | None) -> bool:
-    from flows.signatures import OLD
+    from flows.identifying.signatures import OLD
 
     return days is not None and days > OLD
 
@@ -271,8 +271,8 @@ def formats_update(
     ] = False,
 ) -> Answer:
     """Take newer signatures from PRONOM (from files, a folder, or the network) and use them from now on."""
+    from flows.identifying.pronom_web import PAGE
     from flows.ledger import in_ledger
-    from flows.pronom_web import PAGE
 
     if sum((bool(droid or container), folder is not None, url is not None, use is not None)) > 1:
         raise UsageError(
@@ -286,7 +286,7 @@ def formats_update(
         )
 
     def update_signatures(workspace: Workspace) -> Switched:
-        from flows import signatures
+        from flows.identifying import signatures
 
         if droid is not None and container is not None:
             return signatures.update_from_files(workspace, droid, container, older=older)

@@ -83,7 +83,7 @@ def take_in(
 ) -> Answer:
     """Take packages in: check, identify, bag, copy to every store and prove every copy."""
     from flows.ingest import ingest, ingest_batch
-    from flows.run import carry_out
+    from flows.running.run import carry_out
     from flows.work import processes
 
     sources = [_settled(path) for path in paths]

@@ -10,7 +10,7 @@ from apps.cli.answer import Line, Table
 from wording import say
 
 if TYPE_CHECKING:
-    from flows.lag import StoreLag
+    from flows.storing.lag import StoreLag
 
 STUCK = {
     "refused": say("refused"),

@@ -15,7 +15,7 @@ from wording import say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.look_ahead import Ahead, LookedAhead
+    from flows.auditing.look_ahead import Ahead, LookedAhead
     from policies.simulation import DayAhead
 
 
@@ -27,7 +27,7 @@ def simulate(
     days: Annotated[int, typer.Option("--days", min=1, max=3650, help="How many days to look ahead.")] = 365,
 ) -> Answer:
     """Simulate the audits of the coming days: what runs when and where, how much, what it costs, who waits."""
-    from flows.look_ahead import look_ahead
+    from flows.auditing.look_ahead import look_ahead
 
     with session.open() as workspace:
         seen = look_ahead(workspace, draft=file, days=days)

@@ -18,7 +18,7 @@ from wording import Message, printable_json, say
 from wording.translate import translate
 
 if TYPE_CHECKING:
-    from flows.submitting import Submitted
+    from flows.running.submitting import Submitted
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def work_here(
 ) -> Answer:
     """Work on this machine beside others: take runs of the work pool until Ctrl-C."""
     from flows import logs
-    from flows.worker import default_name, work
+    from flows.running.worker import default_name, work
 
     def tell(line: Message) -> None:
         """As it happens; with --json one document a line on standard error, for the answer comes at the end."""
@@ -63,7 +63,7 @@ def work_here(
 
 def handed_over(session: Session, sources: Sequence[str], policy: str | None, collection: str | None) -> Answer:
     """What `ingest --submit` does: one run for each package, begun by whichever machine has room."""
-    from flows.submitting import submit_ingests
+    from flows.running.submitting import submit_ingests
 
     for source in sources:
         if not os.path.lexists(source):
@@ -82,7 +82,7 @@ def begin_now(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As `vankho schedule show` names it: `audit STORE`.")],
 ) -> Answer:
     """Begin a deployment now, besides its times; a machine of the pool does it."""
-    from flows.submitting import run_now
+    from flows.running.submitting import run_now
 
     with session.open() as workspace:
         done = run_now(workspace, name)

@@ -59,8 +59,8 @@ def _against_holdings(session: Session, file: Path) -> list[Finding]:
         return []
     if not (folder / "vankho.toml").is_file():
         return []
-    from flows.look_ahead import findings_of
-    from flows.separation import against
+    from flows.auditing.look_ahead import findings_of
+    from flows.storing.separation import against
 
     with session.open() as workspace:
         return [*findings_of(workspace, policy, replaces=policy.name), *against(workspace, policy)]

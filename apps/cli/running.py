@@ -17,8 +17,8 @@ from wording import Message, printable_json, say
 from wording.translate import translate
 
 if TYPE_CHECKING:
+    from flows.running.up import Extra
     from flows.settings import Settings
-    from flows.up import Extra
 
 
 def register(app: typer.Typer) -> None:
@@ -39,8 +39,8 @@ def start(
 ) -> Answer:
     """Run everything on this machine, until Ctrl-C: Prefect's server and pages, scheduled runs, what watches them."""
     from flows import logs
+    from flows.running.up import up
     from flows.settings_files import read_settings
-    from flows.up import up
 
     folder = session.folder.resolve()
     settings = read_settings(folder)
@@ -61,7 +61,7 @@ def start(
 
 def _extras(folder: Path, settings: Settings, web_port: int) -> list[Extra]:
     """What goes on beside Prefect: metrics and health, and the watcher where there is a place to watch."""
-    from flows.up import Extra
+    from flows.running.up import Extra
 
     ours = (sys.executable, "-P", "-c", "from apps.cli.main import run; run()", "--workspace", str(folder))
     address = f"http://127.0.0.1:{web_port}" if web_port else None

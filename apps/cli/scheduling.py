@@ -13,7 +13,7 @@ from flows.outcomes import Verdict
 from wording import Message, say
 
 if TYPE_CHECKING:
-    from flows.schedules import Change, Compared, Deployed
+    from flows.running.schedules import Change, Compared, Deployed
 
 PoolOption = Annotated[
     str | None,
@@ -32,8 +32,8 @@ def register(app: typer.Typer) -> None:
 
 def show(session: Session, pool: PoolOption = None) -> Answer:
     """Show what the policies ask for, and where the Prefect server has something else."""
-    from flows.run import answering_server
-    from flows.schedules import Change, Kind, compare, wanted
+    from flows.running.run import answering_server
+    from flows.running.schedules import Change, Kind, compare, wanted
 
     with session.open() as workspace:
         if answering_server(workspace) is not None:
@@ -58,7 +58,7 @@ def put(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.", show_default=False)] = False,
 ) -> Answer:
     """Make the Prefect server's schedules those that the policies ask for. Shows the difference; safe to repeat."""
-    from flows.schedules import apply, compare
+    from flows.running.schedules import apply, compare
 
     with session.open() as workspace:
         compared = compare(workspace, pool=pool)

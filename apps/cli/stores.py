@@ -34,10 +34,10 @@ def register(app: typer.Typer) -> None:
 def list_stores(session: Session) -> Answer:
     """Show the stores, where they are, what they were seen to do, and how far each is behind."""
     from apps.cli import documents, lagging
-    from flows.lag import lag
-    from flows.retire import findings, strangers
-    from flows.separation import same_places
-    from flows.stores import list_stores
+    from flows.storing.lag import lag
+    from flows.storing.retire import findings, strangers
+    from flows.storing.separation import same_places
+    from flows.storing.stores import list_stores
 
     with session.open() as workspace:
         listed = list_stores(workspace)
@@ -61,7 +61,7 @@ def list_stores(session: Session) -> Answer:
 
 def probe_store(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The store.")]) -> Answer:
     """Ask a store that is left alone whether it answers, and use it again when it does."""
-    from flows.circuits import probe
+    from flows.storing.circuits import probe
 
     with session.open() as workspace:
         reason = probe(workspace, name)
@@ -84,7 +84,7 @@ def retire_store(
 ) -> Answer:
     """Give a store up: its copies are no longer counted, and its history stays."""
     from flows.ledger import in_ledger
-    from flows.retire import retire
+    from flows.storing.retire import retire
 
     with session.open() as workspace:
         done = in_ledger(workspace, retire, store=name, reason=reason, even_if_last=even_if_last)
@@ -110,8 +110,8 @@ def rename_store(
     ] = False,
 ) -> Answer:
     """Take the copies over under a store's new name, once it is proved to be the same place."""
-    from flows.rename import plan_rename
-    from flows.rename import rename_store as rename
+    from flows.storing.rename import plan_rename
+    from flows.storing.rename import rename_store as rename
 
     with session.open() as workspace:
         done = plan_rename(workspace, old, to=new) if dry_run else rename(workspace, old, to=new, reason=reason)
@@ -138,7 +138,7 @@ def _abilities(can: Capabilities) -> list[Line]:
 
 def check_store(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="The store.")]) -> Answer:
     """Try the whole contract on a store, under a prefix of its own that is removed afterwards."""
-    from flows.stores import check_store as checked
+    from flows.storing.stores import check_store as checked
 
     with session.open() as workspace:
         workspace.require_store(name)

@@ -47,7 +47,7 @@ def report(
     every: Annotated[bool, typer.Option("--list", help="The last runs, one a line.", show_default=False)] = False,
 ) -> Answer:
     """Show what a run did: what was checked, what came of it, what was skipped and why."""
-    from flows.show_reports import last_runs, of_run, size_of_reports
+    from flows.reporting.show_reports import last_runs, of_run, size_of_reports
 
     with session.open() as workspace:
         if every:
@@ -61,7 +61,7 @@ def report(
 
 
 def _runs(found: list[RunFact], count: int, size: int) -> list[Line]:
-    from flows.report_text import FLOWS, WORDS, moment
+    from flows.reporting.report_text import FLOWS, WORDS, moment
 
     rows: list[tuple[Cell, ...]] = [
         (
@@ -105,7 +105,7 @@ def incident_list(session: Session, every: AllOption = False) -> Answer:
 
 def incident_show(session: Session, incident: IncidentArgument) -> Answer:
     """Everything about one incident."""
-    from flows.incidents import one
+    from flows.reporting.incidents import one
 
     with session.open() as workspace:
         found = one(workspace, incident)
@@ -118,7 +118,7 @@ def incident_acknowledge(
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it stays for now; it is recorded.")],
 ) -> Answer:
     """Say that you know of it and why it stays for now. Recorded as an event; only proof closes it."""
-    from flows.incidents import acknowledge
+    from flows.reporting.incidents import acknowledge
 
     with session.open() as workspace:
         found = acknowledge(workspace, incident, reason=reason)
@@ -126,7 +126,7 @@ def incident_acknowledge(
 
 
 def _sentence(found: Incident) -> Message:
-    from flows.incidents import sentence
+    from flows.reporting.incidents import sentence
 
     return sentence(found)
 
@@ -138,7 +138,7 @@ def _how_it_stands(found: Incident) -> Message:
 
 
 def _incident_lines(found: Incident) -> list[Line]:
-    from flows.incidents import CLOSED, KINDS
+    from flows.reporting.incidents import CLOSED, KINDS
 
     lines: list[Line] = [
         say("{incident}: {kind}, {stands}", incident=found.id, kind=KINDS[found.kind], stands=_how_it_stands(found)),
@@ -205,8 +205,8 @@ def notices_test(
     session: Session, channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Channel of the settings.")]
 ) -> Answer:
     """Send a test notice through a channel, and say whether it was taken."""
-    from flows.channels import NotSent
-    from flows.notices import test_channel
+    from flows.reporting.channels import NotSent
+    from flows.reporting.notices import test_channel
 
     with session.open() as workspace:
         try:
@@ -238,7 +238,7 @@ def _notice_json(each: Notice) -> dict[str, Any]:
 
 def watchdog(session: Session) -> Answer:
     """Alarm when an audit that was due did not run, copies are late or a run died. For cron and systemd."""
-    from flows.watchdog import watch
+    from flows.reporting.watchdog import watch
     from wording.translate import translate
 
     with session.open() as workspace:

@@ -23,18 +23,18 @@ from apps.dashboard.metrics import exposed
 from apps.dashboard.ready import checks
 from apps.dashboard.said import Document, language_of, refusal
 from flows import logs, standing
+from flows.auditing.due_plan import plan_today
 from flows.due import places
-from flows.due_plan import plan_today
 from flows.failures import as_finding
-from flows.incidents import one
-from flows.lag import StoreLag, lag
 from flows.looking import Looking
 from flows.measures import Measures, measure
 from flows.references import versions_named
-from flows.retire import findings, strangers
-from flows.separation import same_places
-from flows.show_reports import of_run
-from flows.stores import StoreListed, list_stores
+from flows.reporting.incidents import one
+from flows.reporting.show_reports import of_run
+from flows.storing.lag import StoreLag, lag
+from flows.storing.retire import findings, strangers
+from flows.storing.separation import same_places
+from flows.storing.stores import StoreListed, list_stores
 from preservation.catalog import incidents, runs
 from preservation.errors import PreservationError, UsageError
 from preservation.findings import Finding

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, time
 
-from flows.lag import StoreLag
 from flows.measures import Measures, shut_off
+from flows.storing.lag import StoreLag
 from policies.standing import Word
 from preservation.catalog.audit_days import AuditDay
 from preservation.catalog.counts import Count

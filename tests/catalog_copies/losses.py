@@ -12,7 +12,7 @@ from sqlalchemy import text
 from flows.audit import audit
 from flows.ingest import ingest_batch
 from flows.repair import repair
-from flows.run import carry_out
+from flows.running.run import carry_out
 from flows.workspace import Workspace
 from tests.flows.houses import House, package
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from flows.audit import audit
-from flows.catalog_backup import backup, restore_catalog
-from flows.catalog_copies import rebuild
 from flows.ingest import ingest
 from flows.outcomes import Verdict
-from flows.run import carry_out
+from flows.rebuilding.catalog_backup import backup, restore_catalog
+from flows.rebuilding.catalog_copies import rebuild
+from flows.running.run import carry_out
 from preservation.errors import CatalogError, UsageError
 from preservation.ledger.guard import LedgerRefused
 from preservation.ledger.reading import LedgerBroken

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from flows.adoption import UNCLAIMED, Counted, count_again
 from flows.audit import audit
-from flows.catalog_copies import rebuild
 from flows.ingest import ingest
 from flows.outcomes import Verdict
+from flows.rebuilding.adoption import UNCLAIMED, Counted, count_again
+from flows.rebuilding.catalog_copies import rebuild
 from flows.remains import clear
 from flows.replicate import replicate
 from flows.restore import restore
-from flows.run import carry_out
+from flows.running.run import carry_out
 from flows.workspace import CatalogLost, Workspace
 from preservation.facts import AIPVersion, ObjectFact
 from preservation.ledger.guard import LedgerRefused
@@ -301,7 +301,7 @@ def test_no_run_tidies_a_bag_away_while_the_catalog_is_made_again(
         assert bag.is_dir()
         return count_again(*args)
 
-    monkeypatch.setattr("flows.catalog_copies.count_again", slowly)
+    monkeypatch.setattr("flows.rebuilding.catalog_copies.count_again", slowly)
     with lived.open() as workspace:
         done = rebuild(workspace, source="a")
         assert [(each.how, each.identifier) for each in done.counted.adopted] == [("adopted", version.identifier)]

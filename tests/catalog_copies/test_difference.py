@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from flows.audit import audit
-from flows.catalog_copies import compare, rebuild
+from flows.rebuilding.catalog_copies import compare, rebuild
 from flows.workspace import Workspace
 from preservation.catalog.difference import Difference
 from tests.flows.houses import House

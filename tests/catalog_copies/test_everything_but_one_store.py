@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from flows.audit import audit
-from flows.catalog_copies import rebuild
 from flows.outcomes import Verdict
+from flows.rebuilding.catalog_copies import rebuild
 from flows.repair import repair
 from flows.replicate import replicate
 from flows.restore import restore
-from flows.run import carry_out
+from flows.running.run import carry_out
 from tests.catalog_copies.losses import lose, same_but_the_last, told
 from tests.flows.houses import House, proofs
 

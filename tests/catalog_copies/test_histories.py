@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from flows.audit import audit
-from flows.catalog_copies import Unequal, rebuild
 from flows.ingest import ingest
 from flows.outcomes import Verdict
-from flows.run import carry_out
+from flows.rebuilding.catalog_copies import Unequal, rebuild
+from flows.running.run import carry_out
 from flows.workspace import CatalogLost
 from preservation.catalog import open_catalog
 from preservation.catalog.renewal import UNFINISHED, in_place_of, stands
@@ -211,7 +211,7 @@ def test_an_update_is_whole_or_not_at_all(lived: House, tmp_path: Path) -> None:
 FULL = """
 import resource, sys
 from pathlib import Path
-from flows.catalog_copies import rebuild
+from flows.rebuilding.catalog_copies import rebuild
 from flows.workspace import open_workspace
 from preservation.errors import CatalogError, UsageError
 
@@ -278,7 +278,7 @@ def test_sqlite_lost_and_made_again_elsewhere(lived: House, elsewhere: Callable[
 CUT = """
 import sys
 from pathlib import Path
-from flows.catalog_copies import Kept, rebuild
+from flows.rebuilding.catalog_copies import Kept, rebuild
 from flows.workspace import open_workspace
 import os, signal
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from flows.audit import audit
-from flows.catalog_copies import rebuild
 from flows.ingest import ingest_batch
 from flows.outcomes import Verdict
-from flows.run import carry_out
+from flows.rebuilding.catalog_copies import rebuild
+from flows.running.run import carry_out
 from preservation.formats.identify import Identifier
 from storage_adapters.settings import S3Settings
 from tests.catalog_copies.losses import lose, same_but_the_last, told

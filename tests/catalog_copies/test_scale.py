@@ -10,7 +10,7 @@ PROGRAM = """
 import resource, sys
 from dataclasses import replace
 from pathlib import Path
-from flows.catalog_copies import kept_history
+from flows.rebuilding.catalog_copies import kept_history
 from preservation.catalog import open_catalog
 from preservation.ledger.records import admission_detail
 from preservation.ledger.writing import write_ledger

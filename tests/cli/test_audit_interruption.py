@@ -103,7 +103,7 @@ def test_ctrl_c_ends_an_audit_on_demand_in_the_middle_of_an_object(
     filled: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that waits hears it, and those that read end at their next piece."""
-    import flows.by_store as by_store
+    import flows.auditing.by_store as by_store
 
     house = House(tmp_path / "house", filled.stores)
     subprocess.run(["cp", "-a", filled.folder, house.folder], check=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import worker
+from flows.running import worker
 from preservation.catalog import leases, open_catalog
 from preservation.catalog.errors import LeaseHeld
 from preservation.errors import PreservationError, UsageError

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.run import carry_out
+from flows.running.run import carry_out
 from flows.workspace import open_workspace
 from preservation.findings import Severity
 from tests.crash.meanwhile import Meanwhile
@@ -37,7 +37,7 @@ FLOWS = {
     "restore": "flows.restore",
 }
 BARE = {
-    "rebuild": "flows.catalog_copies"
+    "rebuild": "flows.rebuilding.catalog_copies"
 }  # commands that are no flows: without steps, and the ledger is theirs to tell
 
 

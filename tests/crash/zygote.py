@@ -47,7 +47,7 @@ LATE = (
     *("tests.crash.victim", "tests.crash.broken", "alembic.command", "alembic.runtime.migration", "psycopg"),
     *("preservation.catalog.migrations.env", "sqlalchemy.dialects.sqlite.pysqlite", "pprint", "ctypes", "bagit"),
     *("sqlalchemy.dialects.postgresql.psycopg", "concurrent.futures.thread", "jsonschema", "traceback", "lxml.etree"),
-    *("_strptime", "flows.reports"),
+    *("_strptime", "flows.reporting.reports"),
 )
 
 

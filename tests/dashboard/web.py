@@ -12,12 +12,12 @@ import httpx
 
 from apps.dashboard.app import build
 from apps.dashboard.guard import Guard
-from flows import watch_state
-from flows.drop_folder import Why
 from flows.ledger import in_ledger
 from flows.looking import Looking
-from flows.rows import Kind, Row
-from flows.watch_state import Waits
+from flows.reporting.rows import Kind, Row
+from flows.watching import watch_state
+from flows.watching.drop_folder import Why
+from flows.watching.watch_state import Waits
 from flows.workspace import Workspace
 from preservation.catalog import audit_days, circuits, outbox, runs
 from preservation.catalog.audit_days import AuditDay

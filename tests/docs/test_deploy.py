@@ -17,7 +17,7 @@ import typer
 import yaml
 
 from apps.cli.main import build
-from flows.schedules import wanted
+from flows.running.schedules import wanted
 from flows.workspace import open_workspace
 from tests.cli.commands import vankho
 
@@ -168,7 +168,7 @@ def test_prefect_yaml_is_what_the_default_policy_asks_for(tmp_path: Path) -> Non
     assert {each["name"] for each in said} == set(asked)
     for each in said:
         want = asked[each["name"]]
-        assert each["entrypoint"] == f"flows.prefect_runs.{want.flow}_flow"
+        assert each["entrypoint"] == f"flows.running.prefect_runs.{want.flow}_flow"
         assert [(line["cron"], line["timezone"]) for line in each["schedules"]] == [
             (line.cron, line.time_zone) for line in want.lines
         ]

@@ -15,8 +15,8 @@ import boto3
 from botocore.exceptions import ClientError
 
 import flows.ledger
-import flows.opened_stores
 import flows.steps
+import flows.storing.opened_stores
 from flows.workspace import Workspace
 from preservation.formats.identify import Identifier
 from storage_adapters.opening import open_store
@@ -99,8 +99,13 @@ def ministack_ground(folder: Path) -> Iterator[Ground]:
 @contextmanager
 def _hurried(made: Ground) -> Iterator[None]:
     """Small parts, short timeouts, and trying again at once. For one run: other tests of the process go as usual."""
-    usual = flows.opened_stores.as_s3, flows.steps.RETRY_DELAYS, S3Settings.part_size_for, flows.ledger.policy_texts
-    flows.opened_stores.as_s3, flows.steps.RETRY_DELAYS = _small_parts(made, usual[0]), (0.01, 0.01)
+    usual = (
+        flows.storing.opened_stores.as_s3,
+        flows.steps.RETRY_DELAYS,
+        S3Settings.part_size_for,
+        flows.ledger.policy_texts,
+    )
+    flows.storing.opened_stores.as_s3, flows.steps.RETRY_DELAYS = _small_parts(made, usual[0]), (0.01, 0.01)
     S3Settings.part_size_for = lambda self, size: self.part_size
 
     def policy_texts(workspace: Workspace) -> Any:
@@ -111,9 +116,12 @@ def _hurried(made: Ground) -> Iterator[None]:
     try:
         yield
     finally:
-        flows.opened_stores.as_s3, flows.steps.RETRY_DELAYS, S3Settings.part_size_for, flows.ledger.policy_texts = (
-            usual
-        )
+        (
+            flows.storing.opened_stores.as_s3,
+            flows.steps.RETRY_DELAYS,
+            S3Settings.part_size_for,
+            flows.ledger.policy_texts,
+        ) = usual
 
 
 def _package(folder: Path, *, large: int) -> None:

@@ -29,7 +29,7 @@ def test_the_run_ends_soon_and_well(tmp_path: Path):
             dying_with_us([sys.executable, *words]), env=env, stdout=log, stderr=log, cwd=tmp_path
         )
     try:
-        from flows.run import is_there
+        from flows.running.run import is_there
 
         wait_until(lambda: is_there(env["PREFECT_API_URL"]), seconds=120, what="Prefect", log=tmp_path / "server.log")
         run = subprocess.run(

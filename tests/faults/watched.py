@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import flows.ingest
-from flows.run import carry_out
+from flows.running.run import carry_out
 from tests.flows.houses import House, package
 
 

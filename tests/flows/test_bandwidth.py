@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.bandwidth import line_of, rate_now
+from flows.auditing.yielding import ingest_runs
 from flows.settings import BandwidthSettings
 from flows.settings_files import read_settings
+from flows.storing.bandwidth import line_of, rate_now
 from flows.workspace import open_workspace
-from flows.yielding import ingest_runs
 from preservation.errors import PolicyError
 from storage_adapters.conformance_trial import read_all, sha256
 

@@ -62,7 +62,7 @@ def test_a_store_that_is_away_keeps_no_other(together: Workspace, house: House, 
 def test_an_interruption_ends_all_of_them_and_the_next_run_goes_on(
     together: Workspace, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    import flows.by_store as module
+    import flows.auditing.by_store as module
 
     def interrupted(_begun: object) -> None:
         raise KeyboardInterrupt

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import signatures
 from flows.audit import audit
-from flows.drift import drift, quick
+from flows.identifying import signatures
+from flows.identifying.drift import drift, quick
 from flows.ingest import ingest
 from preservation.formats import kept
 from preservation.formats.drift import Aspect, Kind

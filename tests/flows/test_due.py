@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from flows.audit import audit
+from flows.auditing.due_reading import DueAudited
+from flows.auditing.late import failed_since, late_because
+from flows.auditing.look_ahead import look_ahead
 from flows.due import audit_due, plan_due
-from flows.due_reading import DueAudited
 from flows.ingest import ingest
-from flows.late import failed_since, late_because
 from flows.ledger import in_ledger
-from flows.look_ahead import look_ahead
 from flows.outcomes import Verdict, worst_of
 from flows.standing import overview
 from flows.workspace import Workspace
@@ -265,7 +265,7 @@ class Locked(PacedErasableStore):
 def test_an_interrupted_run_keeps_what_was_read_and_the_next_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import flows.due_reading as due
+    import flows.auditing.due_reading as due
 
     whole, calls = due.prove_copy, []
 

@@ -11,10 +11,10 @@ from bench.catalog import FACTS
 from bench.catalog_commands import workspace as workspace_around
 from bench.catalog_fill import generate
 from bench.catalog_rows import NOW
-from flows import due_plan, due_stretches
-from flows.due_plan import plan_today
-from flows.due_stretches import Stretch
-from flows.due_takings import takings
+from flows.auditing import due_plan, due_stretches
+from flows.auditing.due_plan import plan_today
+from flows.auditing.due_stretches import Stretch
+from flows.auditing.due_takings import takings
 from flows.workspace import Workspace, open_workspace
 from policies.judging import judge_of
 from policies.load import load_policy

@@ -51,8 +51,8 @@ def test_a_no_stays_a_no_whatever_the_library_says(house: House, tmp_path: Path)
 def test_about_a_very_large_bag_the_library_is_not_asked_and_the_event_says_so(
     house: House, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("flows.packaging.MOST_FOR_THE_LIBRARY", 3)
-    monkeypatch.setattr("flows.packaging.second_opinion", None)  # asking it would fail
+    monkeypatch.setattr("flows.ingesting.packaging.MOST_FOR_THE_LIBRARY", 3)
+    monkeypatch.setattr("flows.ingesting.packaging.second_opinion", None)  # asking it would fail
     make_bag(tmp_path / "bag", {f"data/{number}": b"%d" % number for number in range(5)})
     with house.open() as workspace:
         assert ingest(workspace, str(tmp_path / "bag")).outcome == "accepted"
@@ -63,7 +63,7 @@ def test_about_a_very_large_bag_the_library_is_not_asked_and_the_event_says_so(
 
 def test_a_yes_stays_a_yes_and_the_doubt_is_in_the_event(house: House, tmp_path: Path, monkeypatch) -> None:
     """The library's own "invalid" of a bag with a name in another normalisation, said of the bag we wrote."""
-    import flows.packaging as packaging
+    import flows.ingesting.packaging as packaging
 
     GOLDEN["warning NFD manifest on an NFC disk"][0](tmp_path / "odd")
     real = packaging.second_opinion

@@ -18,7 +18,7 @@ from flows.ingest import ingest, ingest_batch
 from flows.outcomes import Verdict
 from flows.repair import repair
 from flows.restore import restore
-from flows.run import answering_server, carry_out
+from flows.running.run import answering_server, carry_out
 from flows.workspace import Workspace
 from preservation.errors import PolicyError, UsageError
 from preservation.formats.identify import Identifier
@@ -119,7 +119,7 @@ def test_damage_is_found_and_repaired_in_sight(server: Server, house: House, tmp
 def test_only_a_store_that_is_away_is_tried_again(
     server: Server, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from flows import prefect_runs
+    from flows.running import prefect_runs
 
     monkeypatch.setattr(prefect_runs, "RETRY_DELAYS", (0.1, 0.1))
     with house.open() as workspace:
@@ -205,7 +205,7 @@ def test_what_becomes_of_prefect_changes_nothing_of_a_batch(
     def refused(*_: Any, **__: Any) -> None:
         raise RuntimeError("no run today")
 
-    monkeypatch.setattr("flows.prefect_runs.named_after_us", refused)
+    monkeypatch.setattr("flows.running.prefect_runs.named_after_us", refused)
     sources = [str(package(tmp_path / name, {"n": name.encode()})) for name in "ab"]
     with house.open() as workspace:
         done = carry_out(workspace, ingest_batch, sources=sources)
@@ -240,7 +240,7 @@ def test_a_cron_deployment_really_schedules_runs(server: Server, house: House):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.schedules import CronSchedule
 
-    from flows.prefect_runs import audit_flow
+    from flows.running.prefect_runs import audit_flow
 
     async def deploy() -> str:
         deployment = await audit_flow.to_deployment(
@@ -273,7 +273,7 @@ WITHOUT = """
 import sys, time
 from pathlib import Path
 from flows.ingest import ingest
-from flows.run import carry_out
+from flows.running.run import carry_out
 from flows.workspace import open_workspace
 with open_workspace(Path(sys.argv[1])) as workspace:
     began = time.monotonic()

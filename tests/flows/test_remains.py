@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from flows import fetched
 from flows.ingest import ingest
 from flows.outcomes import Verdict
 from flows.remains import PROBES, clear
 from flows.settings import S3StoreSettings
+from flows.watching import fetched
 from preservation.packages.submission import claim
 from storage_adapters import s3_probing
 from storage_adapters.errors import StorageDenied, StorageUnavailable

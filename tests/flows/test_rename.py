@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import flows.rename
+import flows.storing.rename
 from flows.audit import audit
 from flows.ingest import ingest
 from flows.ledger import in_ledger, verify
 from flows.outcomes import Verdict
-from flows.rename import plan_rename, rename_store
 from flows.replicate import replicate
-from flows.retire import StoreMissing
 from flows.standing import settle
+from flows.storing.rename import plan_rename, rename_store
+from flows.storing.retire import StoreMissing
 from preservation.catalog import incidents
 from preservation.errors import UsageError
 from preservation.facts import EventType, Grade
@@ -92,7 +92,7 @@ def test_the_copies_are_taken_over_and_due_again(house: House) -> None:
 
 
 def test_interrupted_it_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, calls = flows.rename._take_over, []
+    whole, calls = flows.storing.rename._take_over, []
 
     def once(*args: object) -> None:
         calls.append(args)
@@ -100,8 +100,8 @@ def test_interrupted_it_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -
             raise KeyboardInterrupt
         whole(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(flows.rename, "BATCH", 1)
-    monkeypatch.setattr(flows.rename, "_take_over", once)
+    monkeypatch.setattr(flows.storing.rename, "BATCH", 1)
+    monkeypatch.setattr(flows.storing.rename, "_take_over", once)
     with house.open() as workspace, pytest.raises(KeyboardInterrupt):
         rename_store(workspace, "b", to="new")
     with house.open() as workspace:

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 import flows.replicate
-from flows import circuits
 from flows.audit import audit
 from flows.ingest import ingest
-from flows.lag import lag
 from flows.ledger import in_ledger
 from flows.replicate import plan_replicate, replicate
-from flows.retire import StoreMissing, retire
-from flows.separation import same_places
 from flows.standing import settle
 from flows.steps import plain_step
+from flows.storing import circuits
+from flows.storing.lag import lag
+from flows.storing.retire import StoreMissing, retire
+from flows.storing.separation import same_places
 from flows.workspace import Workspace
 from preservation.catalog import circuits as kept
 from preservation.errors import UsageError

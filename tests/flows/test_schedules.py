@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
-from flows import schedules
-from flows.children import end_marked, marked
 from flows.ingest import ingest
-from flows.schedules import Kind
+from flows.running import schedules
+from flows.running.children import end_marked, marked
+from flows.running.schedules import Kind
 from flows.workspace import utc_now
 from policies.problems import PolicyInvalid
 from preservation.errors import PreservationError, UsageError

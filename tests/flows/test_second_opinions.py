@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from flows import second_opinions
 from flows.ingest import ingest, ingest_batch
+from flows.ingesting import second_opinions
 from preservation.errors import PolicyError
 from preservation.facts import EventOutcome, EventType
 from preservation.findings import Severity

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flows.ingest import ingest, ingest_batch
-from flows.side_by_side import side_by_side
+from flows.ingesting.side_by_side import side_by_side
 from flows.work import PACKAGES_EACH, processes
 from flows.workspace import Workspace
 from tests.flows.houses import House, package

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from flows import pronom_web, signatures
-from flows.pronom_web import PronomUnreachable
+from flows.identifying import pronom_web, signatures
+from flows.identifying.pronom_web import PronomUnreachable
 from preservation.errors import UsageError
 from preservation.facts import FileFact
 from preservation.formats import kept
@@ -187,7 +187,7 @@ def test_an_event_that_could_not_be_told_is_told_by_the_next_look(workspace, rel
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from flows import signatures
+from flows.identifying import signatures
 from flows.workspace import open_workspace
 from preservation.formats import kept
 where = sys.argv[3]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flows.audit import audit
-from flows.by_store import Heed, Part, Together, by_store
+from flows.auditing.by_store import Heed, Part, Together, by_store
 from flows.due import audit_due
 from flows.ingest import ingest
 from flows.ledger import in_ledger
@@ -92,7 +92,7 @@ def test_answers_in_order_and_an_error_waits_for_the_others() -> None:
 
 def test_an_interruption_ends_every_thread_at_its_next_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Ctrl-C does it: the main thread alone hears it, in its wait."""
-    import flows.by_store as module
+    import flows.auditing.by_store as module
 
     going, ended = threading.Barrier(3), []
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from flows import schedules
-from flows.schedules import workspace_tag
-from flows.submitting import run_now, submit_ingests
+from flows.running import schedules
+from flows.running.schedules import workspace_tag
+from flows.running.submitting import run_now, submit_ingests
 from preservation.errors import UsageError
 from tests.flows.houses import House
 from tests.flows.test_prefect import Server, house, server  # noqa: F401 - fixtures
@@ -27,7 +27,7 @@ def test_handed_over_once_and_begun_again_when_its_worker_is_lost(server: Server
         tag, pool = workspace_tag(workspace), workspace.settings.prefect.pool
 
         def lost() -> list[str]:
-            from flows.lost_workers import close_runs_of_lost_workers
+            from flows.running.lost_workers import close_runs_of_lost_workers
 
             return [str(finding.message) for finding in close_runs_of_lost_workers(tag, pool)]
 

@@ -15,7 +15,7 @@ from flows.ingest import ingest, ingest_batch
 from flows.ledger import accept, verify
 from flows.outcomes import Verdict
 from flows.reconcile import reconcile
-from flows.run import carry_out
+from flows.running.run import carry_out
 from flows.workspace import Workspace
 from preservation.catalog import open_catalog
 from preservation.errors import UsageError

@@ -21,7 +21,7 @@ from flows.ingest import ingest
 from flows.ledger import push, verify
 from flows.outcomes import Verdict
 from flows.reconcile import reconcile
-from flows.run import carry_out
+from flows.running.run import carry_out
 from preservation.catalog import Catalog, open_catalog
 from preservation.errors import CatalogError
 from preservation.facts import Grade

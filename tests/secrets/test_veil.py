@@ -15,9 +15,10 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from flows import catalog_backup, logs
+from flows import logs
 from flows.failures import as_finding
-from flows.run import answering_server
+from flows.rebuilding import catalog_backup
+from flows.running.run import answering_server
 from flows.settings_files import holds_credentials, read_settings
 from flows.workspace import open_workspace
 from preservation.errors import PolicyError, UsageError
@@ -180,9 +181,9 @@ def test_what_was_unforeseen_is_told_without_secrets() -> None:
 
 
 CRASHING = """
-import sys, flows.stores
+import sys, flows.storing.stores
 def crash(workspace): raise RuntimeError("could not use " + sys.argv[1])
-flows.stores.list_stores = crash
+flows.storing.stores.list_stores = crash
 from apps.cli.main import run
 run(["store", "list", "--workspace", sys.argv[2]])
 """

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.incidents import acknowledge, sentence
 from flows.ledger import in_ledger
-from flows.rows import Kind, Row
+from flows.reporting.incidents import acknowledge, sentence
+from flows.reporting.rows import Kind, Row
 from flows.workspace import Workspace
 from policies.standing import is_damaged
 from preservation import events

@@ -13,7 +13,7 @@ import pytest
 from flows import logs
 from flows.ingest import ingest_batch
 from flows.ledger import in_ledger
-from flows.rows import Kind, Row
+from flows.reporting.rows import Kind, Row
 from flows.workspace import Workspace, open_workspace
 from preservation.errors import PolicyError, UsageError
 from tests.flows.houses import package

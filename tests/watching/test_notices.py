@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from flows import channels, notices
 from flows.ingest import ingest_batch
 from flows.ledger import in_ledger
 from flows.outcomes import Verdict
-from flows.rows import Kind, Row
+from flows.reporting import channels, notices
+from flows.reporting.rows import Kind, Row
 from flows.workspace import Workspace, open_workspace
 from preservation.catalog import outbox
 from preservation.facts import Outcome

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows import report_ends, report_files, reports
 from flows.ledger import in_ledger
-from flows.report_files import cell
-from flows.rows import Kind, Row
-from flows.show_reports import of_run
-from flows.tally import PARTS, Tally, row_json
+from flows.reporting import report_ends, report_files, reports
+from flows.reporting.report_files import cell
+from flows.reporting.rows import Kind, Row
+from flows.reporting.show_reports import of_run
+from flows.reporting.tally import PARTS, Tally, row_json
 from flows.workspace import Workspace
 from preservation.catalog import incidents, runs
 from preservation.errors import PackageRejected, PreservationError, UsageError
@@ -172,7 +172,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from flows.ledger import in_ledger
-from flows.rows import Kind, Row
+from flows.reporting.rows import Kind, Row
 from flows.workspace import open_workspace
 
 def audit(workspace):

@@ -19,13 +19,13 @@ from typing import Any
 
 import pytest
 
-from flows import outcome_files, watch_places, watch_state
-from flows.drop_bucket import DropBucket
-from flows.drop_folder import DropFolder, Markers, Why
 from flows.ingest import Ingested
-from flows.outcome_files import is_ours
 from flows.settings import WatchSettings
-from flows.watch import watch
+from flows.watching import outcome_files, watch_places, watch_state
+from flows.watching.drop_bucket import DropBucket
+from flows.watching.drop_folder import DropFolder, Markers, Why
+from flows.watching.outcome_files import is_ours
+from flows.watching.watch import watch
 from flows.workspace import Workspace
 from preservation.catalog import deliveries
 from preservation.errors import PolicyError, UsageError

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from flows.ledger import in_ledger
 from flows.outcomes import Verdict
-from flows.rows import Kind, Row
-from flows.watchdog import last_expected, watch
+from flows.reporting.rows import Kind, Row
+from flows.reporting.watchdog import last_expected, watch
 from flows.workspace import Workspace
 from preservation.catalog import incidents, runs
 from preservation.catalog.leases import this_process

@@ -1,0 +1,1 @@
+"""What ingest does between receiving and admitting: one function a step, and packages side by side."""

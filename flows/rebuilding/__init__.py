@@ -1,0 +1,1 @@
+"""The catalog made again from what stores and copies keep of it."""
