@@ -37,9 +37,9 @@ from flows.outcomes import Ending, Verdict, worst_of
 from flows.reconcile import reconcile
 from flows.repair import repair
 from flows.replicate import replicate
-from flows.reporting import artifacts
 from flows.reporting.watchdog import watch
 from flows.restore import restore
+from flows.running import artifacts
 from flows.running.dead_runs import close_dead_runs, name_after_us, named_after_us
 from flows.running.looking_on import LookedOn
 from flows.running.run import is_there
