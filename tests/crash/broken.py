@@ -34,10 +34,10 @@ def replication_told_twice() -> None:
 
     real = flows.copies._copy
 
-    def copy(workspace: Any, version: Any, store: str) -> None:
+    def copy(workspace: Any, version: Any, store: str, progress: Any) -> None:
         event, _ = events.replicated(version, store, Copied(0, 0, 0), workspace.clock())
         workspace.catalog.record([event])
-        real(workspace, version, store)
+        real(workspace, version, store, progress)
 
     flows.copies._copy = copy
 
@@ -51,12 +51,12 @@ def claimed_before_it_is_copied() -> None:
 
     real = flows.copies._copy
 
-    def copy(workspace: Any, version: Any, store: str) -> None:
+    def copy(workspace: Any, version: Any, store: str, progress: Any) -> None:
         now = workspace.clock()
         event, claim = events.replicated(version, store, Copied(0, 0, 0), now)
         proof = Evidence(version.identifier, version.version, store, Grade.BYTES, Outcome.INTACT, now)
         workspace.catalog.record([event], claims=[claim], evidence=[proof])
-        real(workspace, version, store)
+        real(workspace, version, store, progress)
 
     flows.copies._copy = copy
 

@@ -11,6 +11,7 @@ import encodings
 import gc
 import importlib
 import json
+import mmap
 import os
 import pkgutil
 import select
@@ -132,7 +133,7 @@ def _serve(engine: Any, requests: int, answers: int) -> None:
         engines.Engine = lambda *_, **__: engine  # type: ignore[assignment, misc]
         cache.cached = lambda *_: None  # type: ignore[assignment, return-value]
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
-        worker.serve(Limits(), open(20, "wb"))  # noqa: SIM115
+        worker.serve(Limits(), open(20, "wb"), mmap.mmap(-1, worker.COUNT.size))  # noqa: SIM115
     finally:
         os._exit(0)
 
