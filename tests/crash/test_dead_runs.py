@@ -33,7 +33,7 @@ def server(tmp_path: Path) -> Iterator[dict[str, str]]:
 def large(folder: Path) -> Path:
     """Enough files that there is time to kill in."""
     folder.mkdir()
-    for number in range(300):
+    for number in range(4000):
         (folder / f"Trang {number:04}.txt").write_text(f"{number} {'Trăm năm ' * 500}", "utf-8")
     return folder
 
@@ -50,16 +50,17 @@ def runs_of(server: dict[str, str], kho: Path) -> list[dict[str, Any]]:
 
 
 def begun(server: dict[str, str], kho: Path, package: Path) -> subprocess.Popen[bytes]:
-    """An ingest that is surely at work, and that Prefect shows."""
+    """An ingest that is at work, and that Prefect shows: it is told of it a second or two after the work began."""
     running = len(runs_of(server, kho))
     process = subprocess.Popen(
         [PROGRAM, "ingest", "-w", kho, package], env=environment(**server), stdout=subprocess.DEVNULL
     )
     wait_until(
-        lambda: len(runs_of(server, kho)) > running and bool(list(kho.glob("staging/*/received/*"))),
+        lambda: len(runs_of(server, kho)) > running or process.poll() is not None,
         seconds=60,
         what="ingest",
     )
+    assert process.poll() is None
     process.send_signal(signal.SIGSTOP)
     return process
 

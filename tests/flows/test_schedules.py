@@ -210,8 +210,9 @@ def test_up_runs_what_is_scheduled_survives_a_kill_and_leaves_nothing(
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait()
     again = Up(house, server)
+    # Told to end by the next `up`, a run may still say itself that it is over; one that cannot is closed, and that is told.
     assert state(server, audit)[0] == "Crashed"
-    assert "closed as crashed" in again.said()
+    assert "closed as crashed" in again.said() or "aborted" in str(state(server, audit)[1]), state(server, audit)
     again.process.send_signal(signal.SIGTERM)
     assert again.process.wait(60) == 0
     assert marked(str(house.folder)) == {}
