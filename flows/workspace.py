@@ -25,7 +25,7 @@ from flows.settings import (
     LocalStoreSettings,
     Settings,
 )
-from flows.settings_files import read_settings
+from flows.settings_files import read_settings, settings_stamp
 from flows.storing.opened_stores import as_s3, open_named
 from flows.storing.separation import one_places
 from policies.judging import judge_of
@@ -77,6 +77,7 @@ class Workspace:
     )  # of runs that are over, what their reports begin with
     beside: int = 1  # processes that share the machine for one batch, this one among them
     turn: Callable[[str], None] = _at_once  # returns when those before us in a batch have come to what they share
+    stamp: tuple[object, ...] = ()  # of the settings' files, before they were read
     _stores: dict[str, ErasableStore] = field(default_factory=dict, repr=False)
     _policies: dict[str, tuple[object, Policy]] = field(default_factory=dict, repr=False)
 
@@ -282,9 +283,10 @@ class CatalogLost(LedgerRefused):
 @contextmanager
 def open_workspace(folder: Path, *, progress: Progress | None = None) -> Iterator[Workspace]:
     """The workspace in the folder, closed at the end. Raises PolicyError when it is none or is set up wrongly."""
+    stamp = settings_stamp(folder)
     settings = read_settings(folder)
     logs.set_up(os.environ, settings.log, base=folder.resolve())
-    workspace = Workspace(folder.resolve(), settings, progress=progress or Silent())
+    workspace = Workspace(folder.resolve(), settings, progress=progress or Silent(), stamp=stamp)
     try:
         yield workspace
     finally:

@@ -76,7 +76,7 @@ def watch(
     by the next one. Raises CatalogError, PolicyError when the policy of a place is wrong at the start, and, but
     never with `once`, SettingsChanged between two packages.
     """
-    it = _Watch(workspace, tell, settings=settings_stamp(workspace.folder))
+    it = _Watch(workspace, tell, settings=workspace.stamp)
     for each in places:
         workspace.policy(each.policy)
         it.known[each.place.key] = deliveries.newest(workspace.catalog.database, each.place.key)
