@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from preservation.catalog.schema import REVISION, VERSION_TABLE
 from preservation.catalog.troubles import explained, shown
+from preservation.catalog.whole import whole
 from preservation.errors import CatalogError
 from wording import say
 
@@ -41,8 +42,8 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction that is committed whole or not at all. Raises CatalogError."""
-        with explained(self.url), self.engine.connect() as connection:
+        """One transaction that is committed whole or not at all; Ctrl-C waits for its end. Raises CatalogError."""
+        with whole(), explained(self.url), self.engine.connect() as connection:
             connection.execution_options(vankho_writes=True)
             with connection.begin():
                 yield connection

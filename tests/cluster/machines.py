@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.servers.asking import asked
 from tests.servers.processes import free_port, wait_until
 
 VANKHO = "from apps.cli.main import run; run()"
@@ -92,9 +93,7 @@ class Prefect:
     process: subprocess.Popen[bytes]
 
     def ask(self, path: str, **body: object) -> list[dict[str, object]]:
-        answer = httpx.post(f"{self.url}{path}", json=body, timeout=30)
-        answer.raise_for_status()
-        found: list[dict[str, object]] = answer.json()
+        found: list[dict[str, object]] = asked("POST", f"{self.url}{path}", **body)
         return found
 
     def runs(self) -> list[dict[str, object]]:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from examples.servers import prefect_server, wait_for_prefect
 from preservation.catalog.leases import is_gone, this_process
 from tests.cli.commands import PROGRAM, environment, vankho, workspace_in
+from tests.servers.asking import asked
 from tests.servers.processes import wait_until
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -39,9 +39,7 @@ def large(folder: Path) -> Path:
 
 
 def ask(server: dict[str, str], path: str, **body: Any) -> Any:
-    answer = httpx.post(f"{server['PREFECT_API_URL']}{path}", json=body, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
+    return asked("POST", f"{server['PREFECT_API_URL']}{path}", **body)
 
 
 def runs_of(server: dict[str, str], kho: Path) -> list[dict[str, Any]]:

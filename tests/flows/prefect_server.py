@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.servers.asking import asked
 from tests.servers.processes import free_port, wait_until
 
 
@@ -22,10 +23,8 @@ class Server:
     home: Path
     url: str
 
-    def ask(self, path: str, **body: Any) -> Any:
-        answer = httpx.post(f"{self.url}{path}", json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
+    def ask(self, path: str, *, by: str = "POST", **body: Any) -> Any:
+        return asked(by, f"{self.url}{path}", **body)
 
     def newest_run(self) -> dict[str, Any]:
         (run,) = self.ask("/flow_runs/filter", sort="EXPECTED_START_TIME_DESC", limit=1)

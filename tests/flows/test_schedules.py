@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from flows.ingest import ingest
@@ -94,12 +93,12 @@ def test_runs_that_wait_or_never_began_have_names_a_person_understands(server: S
     house = settled(house, "names")
     schedules.apply(compare(house))
     waits, cancelled = begin(server, house, "audit a"), begin(server, house, "replicate")
-    httpx.post(f"{server.url}/flow_runs/{cancelled}/set_state", json={"state": {"type": "CANCELLED"}, "force": True})
+    server.ask(f"/flow_runs/{cancelled}/set_state", state={"type": "CANCELLED"}, force=True)
     mine = str(
         server.ask("/deployments/" + deployed(server, house, "repair") + "/create_flow_run", name="by hand")["id"]
     )
     schedules.apply(compare(house))
-    names = [httpx.get(f"{server.url}/flow_runs/{run}").json()["name"] for run in (waits, cancelled, mine)]
+    names = [server.ask(f"/flow_runs/{run}", by="GET")["name"] for run in (waits, cancelled, mine)]
     assert names == ["audit what is due in a", "replicate what is wanting", "by hand"]
 
 
@@ -107,7 +106,7 @@ def test_what_a_person_paused_stays_paused(server: Server, house: House):  # noq
     house = settled(house, "paused")
     schedules.apply(compare(house))
     (audit,) = [each for each in deployments(server) if each["name"] == "paused: audit a"]
-    httpx.patch(f"{server.url}/deployments/{audit['id']}", json={"paused": True}).raise_for_status()
+    server.ask(f"/deployments/{audit['id']}", by="PATCH", paused=True)
     house.policy("own", POLICY % ("[a, b]", "45 3 * * *"))
     schedules.apply(compare(house))
     (audit,) = [each for each in deployments(server) if each["name"] == "paused: audit a"]
@@ -179,7 +178,7 @@ def deployed(server: Server, house: House, deployment: str) -> str:  # noqa: F81
 
 
 def state(server: Server, run: str) -> tuple[str, str | None]:  # noqa: F811
-    found = httpx.get(f"{server.url}/flow_runs/{run}").json()
+    found = server.ask(f"/flow_runs/{run}", by="GET")
     return found["state"]["name"], found["state"]["message"]
 
 
@@ -200,7 +199,7 @@ def test_up_runs_what_is_scheduled_survives_a_kill_and_leaves_nothing(
     assert "runs already" in json.loads(second.stdout)["error"]["message"]
     wait_until(lambda: state(server, compared)[0] == "Completed", seconds=60, what="the run", log=first.out)
     assert state(server, compared) == ("Completed", "agrees")
-    named = httpx.get(f"{server.url}/flow_runs/{compared}").json()
+    named = server.ask(f"/flow_runs/{compared}", by="GET")
     assert named["name"] == "reconcile catalog and stores"
     left = server.ask("/artifacts/filter", flow_runs={"id": {"any_": [compared]}})
     assert {each["type"] for each in left} == {"table", "markdown"}
@@ -220,5 +219,5 @@ def test_up_runs_what_is_scheduled_survives_a_kill_and_leaves_nothing(
 
 
 def tagged(server: Server, run: str) -> bool:  # noqa: F811
-    found = httpx.get(f"{server.url}/flow_runs/{run}").json()
+    found = server.ask(f"/flow_runs/{run}", by="GET")
     return any(tag.startswith("process ") for tag in found["tags"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from flows.running import schedules
@@ -32,13 +31,10 @@ def test_handed_over_once_and_begun_again_when_its_worker_is_lost(server: Server
             return [str(finding.message) for finding in close_runs_of_lost_workers(tag, pool)]
 
         for run in (first.id, other.id):
-            httpx.patch(
-                f"{server.url}/flow_runs/{run}/labels", json={"prefect.worker.name": "gone"}
-            ).raise_for_status()
+            server.ask(f"/flow_runs/{run}/labels", by="PATCH", **{"prefect.worker.name": "gone"})
             server.ask(f"/flow_runs/{run}/set_state", state={"type": "RUNNING"}, force=True)
         assert lost() == []  # nobody lives who could say so
-        beat = f"{server.url}/work_pools/{pool}/workers/heartbeat"
-        httpx.post(beat, json={"name": "here", "heartbeat_interval_seconds": 30}).raise_for_status()
+        server.ask(f"/work_pools/{pool}/workers/heartbeat", name="here", heartbeat_interval_seconds=30)
         told = lost()
         assert sorted("begun again" in line for line in told) == [False, True]
         assert lost() == []

@@ -1,0 +1,45 @@
+"""Ctrl-C waits until a transaction is over.
+
+An interrupt in the middle of a statement makes SQLAlchemy throw the connection away without rolling back, and SQLite
+keeps the write lock for as long as anything remembers the statement: the traceback does. Whoever then wants to give
+back a lease on the way out waits for a lock that its own process holds.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Signals that would raise in the middle of the block are obeyed at its end; the same one again, at once.
+
+    Only the main thread is ever interrupted so; in any other this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: handler for number in _ASKING if callable(handler := signal.getsignal(number))}
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if number in asked:
+            before[signal.Signals(number)](number, frame)
+        else:
+            asked.append(number)
+
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for each in asked:
+            signal.raise_signal(each)

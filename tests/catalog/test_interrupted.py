@@ -1,0 +1,85 @@
+"""Ctrl-C in the middle of a transaction: it is committed whole, nothing keeps a lock, and the interrupt follows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+from sqlalchemy import select
+
+from preservation.catalog import Catalog
+from preservation.catalog.schema import counters
+from preservation.catalog.whole import whole
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_was_begun_is_committed_before_the_interrupt(catalog: Catalog, asked: signal.Signals) -> None:
+    before = signal.signal(asked, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), catalog.database.writing() as connection:
+            os.kill(os.getpid(), asked)
+            connection.execute(counters.insert(), [{"name": f"{n} {asked}", "value": n} for n in range(1000)])
+        assert signal.getsignal(asked) is signal.default_int_handler
+    finally:
+        signal.signal(asked, before)
+    with catalog.database.writing() as connection:  # at once: nobody holds the lock
+        kept = connection.execute(select(counters.c.name).where(counters.c.name.endswith(f" {asked}"))).all()
+    assert len(kept) == 1000
+
+
+def test_an_interrupt_anywhere_in_a_transaction_leaves_no_lock(catalog: Catalog) -> None:
+    """As it came: in the middle of a statement, with the traceback still held while the next one begins."""
+    for tenth in range(10):
+        timer = threading.Timer(0.0005 * tenth, os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            timer.start()
+            while True:
+                with catalog.database.writing() as connection:
+                    connection.execute(counters.insert(), [{"name": f"{n}", "value": n} for n in range(500)])
+                    connection.execute(counters.delete().where(counters.c.name.in_([f"{n}" for n in range(500)])))
+        except KeyboardInterrupt:
+            with catalog.database.writing() as connection:  # would wait for a minute, and then fail
+                connection.execute(counters.insert(), [{"name": f"after {tenth}", "value": 0}])
+        timer.join()
+    with catalog.database.reading() as connection:
+        names = set(connection.execute(select(counters.c.name)).scalars())
+    assert {name for name in names if name.startswith("after")} == {f"after {n}" for n in range(10)}
+    assert not any(name.isdigit() for name in names)
+
+
+def test_the_second_time_it_is_obeyed_at_once() -> None:
+    seen: list[str] = []
+    with pytest.raises(KeyboardInterrupt), whole():
+        signal.raise_signal(signal.SIGINT)
+        seen.append("once")
+        signal.raise_signal(signal.SIGINT)
+        seen.append("twice")
+    assert seen == ["once"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_ignored_or_left_to_the_system_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with whole():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_threads_are_left_alone() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        with whole():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]
