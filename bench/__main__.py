@@ -12,6 +12,7 @@ import argparse
 import importlib
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterable
 from dataclasses import replace
@@ -43,6 +44,7 @@ def main(words: list[str]) -> int:
         return 0
     measured: dict[str, list[Result]] = {}
     failed: list[str] = []
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="vankho-bench-", dir=asked.scratch) as scratch:
         where = machine.kind(Path(scratch))
         print("; ".join(f"{word}: {what}" for word, what in where.items()))
@@ -56,8 +58,9 @@ def main(words: list[str]) -> int:
                 failed.append(name)
                 traceback.print_exc()
                 print(f"FAILED {name}: {error}", flush=True)
-    if asked.write:
-        results.write(measured, where, machine.versions(), command=" ".join(["python -m bench", *words]))
+            print(f"\n{name}: over after {(time.monotonic() - began) / 60:.1f} minutes of all", flush=True)
+            if asked.write:  # a run that is ended leaves what it has seen
+                results.write(measured, where, machine.versions(), command=" ".join(["python -m bench", *words]))
     every = [result for rows in measured.values() for result in rows]
     missed = [result.title for result in every if result.reached is False]
     print(f"\n{len(every)} measured, {sum(r.reached is True for r in every)} targets reached, {len(missed)} missed")
