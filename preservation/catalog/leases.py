@@ -55,19 +55,22 @@ class Lease:
 @contextmanager
 def held(database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float) -> Iterator[Lease]:
     """Hold the lease on a key. Waits up to `wait` seconds for it, then raises LeaseHeld saying who has it."""
-    lease = _acquire(database, key, owner=owner, now=now, wait=wait)
+    tokens: list[int] = []  # what was taken, even when the interrupt that waited for that follows at once
     ended = threading.Event()
-    heart = threading.Thread(target=_beat, args=(database, lease, now, ended), name=f"lease {key}", daemon=True)
-    heart.start()
+    heart: threading.Thread | None = None
     try:
+        lease = _acquire(database, key, owner=owner, now=now, wait=wait, tokens=tokens)
+        heart = threading.Thread(target=_beat, args=(database, lease, now, ended), name=f"lease {key}", daemon=True)
+        heart.start()
         yield lease
+        _stop(heart, ended)
     except BaseException:
         _stop(heart, ended)
         with suppress(CatalogError):  # the reason why the work ended is the one to tell; this lease dies with us
-            _give_back(database, lease)
+            for token in tokens:
+                _give_back(database, key, token)
         raise
-    _stop(heart, ended)
-    _give_back(database, lease)
+    _give_back(database, key, lease.token)
 
 
 def check(connection: Connection, lease: Lease) -> None:
@@ -123,7 +126,9 @@ def server_clock(database: Database) -> datetime | None:
     return moment
 
 
-def _acquire(database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float) -> Lease:
+def _acquire(
+    database: Database, key: str, *, owner: str, now: Callable[[], datetime], wait: float, tokens: list[int]
+) -> Lease:
     deadline = time.monotonic() + wait
     watched: _Watched | None = None
     while True:
@@ -138,7 +143,7 @@ def _acquire(database: Database, key: str, *, owner: str, now: Callable[[], date
                 watched = _Watched((row.token, row.beats), moment)
         silent = watched is not None and moment - watched.since >= WATCH
         if row is None or _dead(row, one_kernel=database.engine.dialect.name == "sqlite", silent=silent):
-            token = _take(database, key, row, owner=owner, clock=now())
+            token = _take(database, key, row, owner=owner, clock=now(), tokens=tokens)
             if token is not None:
                 return Lease(key, owner, token)
             continue  # someone was faster; look again at once
@@ -163,7 +168,9 @@ def _moment(connection: Connection, clock: datetime) -> datetime:
     return moment
 
 
-def _take(database: Database, key: str, row: Row[Any] | None, *, owner: str, clock: datetime) -> int | None:
+def _take(
+    database: Database, key: str, row: Row[Any] | None, *, owner: str, clock: datetime, tokens: list[int]
+) -> int | None:
     with database.writing() as connection:
         now = _moment(connection, clock)
         connection.execute(update(counters).where(counters.c.name == "lease").values(value=counters.c.value + 1))
@@ -182,6 +189,8 @@ def _take(database: Database, key: str, row: Row[Any] | None, *, owner: str, clo
         else:  # only if it is still as we saw it
             same = (leases.c.key == key, leases.c.token == row.token, leases.c.beats == row.beats)
             taken = connection.execute(update(leases).where(*same).values(**values)).rowcount == 1
+        if taken:
+            tokens.append(token)  # in here: an interrupt comes with the end of the transaction
     return token if taken else None
 
 
@@ -196,14 +205,15 @@ def _beat(database: Database, lease: Lease, now: Callable[[], datetime], ended: 
                 return
 
 
-def _stop(heart: threading.Thread, ended: threading.Event) -> None:
+def _stop(heart: threading.Thread | None, ended: threading.Event) -> None:
     ended.set()
-    heart.join()
+    if heart is not None and heart.ident is not None:
+        heart.join()
 
 
-def _give_back(database: Database, lease: Lease) -> None:
+def _give_back(database: Database, key: str, token: int) -> None:
     with database.writing() as connection:
-        connection.execute(delete(leases).where(leases.c.key == lease.key, leases.c.token == lease.token))
+        connection.execute(delete(leases).where(leases.c.key == key, leases.c.token == token))
 
 
 def _holder(row: Row[Any]) -> Holder:

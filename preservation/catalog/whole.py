@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SAME = 2.0  # seconds within which the same one again says nothing new: people press Ctrl-C twice
 
 
 @contextmanager
 def whole() -> Iterator[None]:
-    """Signals that would raise in the middle of the block are obeyed at its end; the same one again, at once.
+    """Signals that would raise in the middle of the block are obeyed at its end; the same one again, seconds later,
+    at once: a statement may wait for a server that has gone.
 
     Only the main thread is ever interrupted so; in any other this does nothing.
     """
@@ -26,13 +29,13 @@ def whole() -> Iterator[None]:
         yield
         return
     before = {number: handler for number in _ASKING if callable(handler := signal.getsignal(number))}
-    asked: list[int] = []
+    asked: dict[int, float] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
-        if number in asked:
+        if number not in asked:
+            asked[number] = time.monotonic()
+        elif time.monotonic() - asked[number] > SAME:
             before[signal.Signals(number)](number, frame)
-        else:
-            asked.append(number)
 
     try:
         for number in before:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from preservation.catalog import Catalog
+from preservation.catalog import Catalog, leases, upsert
 from preservation.catalog.schema import counters
 from preservation.catalog.whole import whole
 
@@ -49,7 +51,17 @@ def test_an_interrupt_anywhere_in_a_transaction_leaves_no_lock(catalog: Catalog)
     assert not any(name.isdigit() for name in names)
 
 
-def test_the_second_time_it_is_obeyed_at_once() -> None:
+def test_pressed_twice_it_is_heard_once() -> None:
+    seen: list[str] = []
+    with pytest.raises(KeyboardInterrupt), whole():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        seen.append("both")
+    assert seen == ["both"]
+
+
+def test_asked_again_later_it_is_obeyed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preservation.catalog.whole.SAME", -1.0)
     seen: list[str] = []
     with pytest.raises(KeyboardInterrupt), whole():
         signal.raise_signal(signal.SIGINT)
@@ -83,3 +95,22 @@ def test_threads_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+def test_a_lease_that_was_taken_when_the_interrupt_came_is_given_back(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction that takes it is over before the interrupt is heard, and nobody has the lease in hand yet."""
+    real = upsert.insert_new
+
+    def interrupted(*args: Any) -> bool:
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(*args)
+
+    monkeypatch.setattr("preservation.catalog.leases.insert_new", interrupted)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        leases.held(catalog.database, "one", owner="us", now=lambda: datetime.now(UTC), wait=0.0),
+    ):
+        pytest.fail("the interrupt was lost")
+    assert leases.holders(catalog.database, "one", now=datetime.now(UTC)) == {}
