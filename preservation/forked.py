@@ -27,6 +27,7 @@ Work = Callable[[int, Tell], Answer]
 
 MOST_THINGS = 1000  # their numbers, four bytes each, fit into the smallest pipe
 PATIENCE = 3600.0  # seconds in which a copy that works ends a file or a few buffers of it, on the slowest of disks
+_ASKING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # a copy hears none of them: its owner ends it
 _ROOM = 1 << 20  # bytes of answers that may wait for us
 
 
@@ -79,11 +80,14 @@ class _Shared(Generic[Answer]):
         owner = os.getpid()
         for number in range(min(copies, len(self._far))):
             ours, theirs = os.pipe()
+            # What asks us to end must not find the copy on its way out of our work, nor us before we know of it.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
             pid = os.fork()
             if pid == 0:
                 self._help(theirs, number, owner)
-            os.close(theirs)
             self._copies.append(_Copy(pid, ours))
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(theirs)
 
     def _help(self, line: int, place: int, owner: int) -> NoReturn:
         import pickle  # late: who makes no copies need not wait for it

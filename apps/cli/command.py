@@ -1,6 +1,7 @@
 """One decorator makes a command: it adds the options every command has, prints the answer, and sets the exit code.
 
-Exit codes: 0 all well, 1 something was found, 2 wrong usage or policy, 3 the system failed, 130 interrupted.
+Exit codes: 0 all well, 1 something was found, 2 wrong usage or policy, 3 the system failed, 130 interrupted
+(143 by SIGTERM, 129 by SIGHUP).
 Commands import what they run when they run, so that help and small questions wait for nothing they do not need.
 """
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apps.cli import screen
+from apps.cli import interrupted, screen
 from apps.cli.answer import Answer
 from flows.outcomes import Verdict
 from preservation.errors import NoGoodCopy, PackageError, PolicyError, PreservationError, UsageError
@@ -28,8 +29,6 @@ from wording.translate import choose_language
 
 if TYPE_CHECKING:
     from flows.workspace import Workspace
-
-INTERRUPTED = 130  # as shells have it for a program ended by Ctrl-C
 
 
 class Language(StrEnum):
@@ -154,10 +153,9 @@ def _answered(ask: Callable[..., Answer], session: Session, asked: dict[str, Any
     except Explained as error:
         screen.show_error(error, as_json=session.as_json, language=session.language)
         return _exit_code(error)
-    except KeyboardInterrupt:
-        stopped = PreservationError(say("Interrupted. Nothing is half visible; run the same command again to go on."))
-        screen.show_error(stopped, as_json=session.as_json, language=session.language)
-        return INTERRUPTED
+    except KeyboardInterrupt as asked:
+        interrupted.tell(session.language, as_json=session.as_json)
+        return interrupted.code_of(asked)
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Verdict.FAILED

@@ -32,6 +32,7 @@ from flows.workspace import Workspace, open_workspace
 
 STEP = "take in packages"
 NICE = 5  # pages, people and whatever else is short come first; where nothing else runs, it changes nothing
+_ASKING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 ENDING = 20.0  # seconds for workers to put away what they have begun, once they are told to end
 # The worker finds our modules behind everything else (-P: never in the current folder).
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from flows.ingesting.side_by_side import main; main()"
@@ -101,17 +102,17 @@ class Batch:
 
     def _started(self) -> _Worker:
         ours, theirs = socketpair()
-        with theirs:
+        with theirs, _deaf():
             process = subprocess.Popen(  # noqa: S603 - our own worker
                 [sys.executable, "-P", "-c", _BOOT, _HOME, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C at the terminal is for us, and we end the workers
             )
-        worker = _Worker(process, Connection(ours.detach()))
+            worker = _Worker(process, Connection(ours.detach()))
+            self._workers.append(worker)
         where = self._workspace
         worker.line.send((where.folder, self._processes, where.not_compared, where.run.id, *self._task))
-        self._workers.append(worker)
         return worker
 
     def _next(self, worker: _Worker) -> None:
@@ -191,11 +192,21 @@ def side_by_side(
 ) -> Iterator[Batch]:
     """`flows.ingest.<body>(workspace, source, **parameters)` of every source, in as many processes."""
     batch = Batch(workspace, body, sources, parameters)
-    batch.start(processes)
     try:
+        batch.start(processes)
         yield batch
     finally:
         batch.end()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Interrupts wait until the end of the block; one that comes to a process begun inside, until it listens."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def main() -> None:
@@ -207,6 +218,7 @@ def main() -> None:
     line = Connection(int(sys.argv[1]))
     threading.Thread(target=_end_with_owner, args=(line.fileno(),), daemon=True).start()
     with suppress(KeyboardInterrupt, EOFError, BrokenPipeError):  # our owner has had enough
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKING)
         folder, beside, not_compared, run_id, body, parameters = line.recv()
         with open_workspace(folder) as workspace, logs.bound(run=run_id):
             workspace.beside, workspace.not_compared = beside, not_compared

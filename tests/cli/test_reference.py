@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from apps.cli.help import every_command
-from apps.cli.main import build
+from apps.cli.parts import build
 from flows.outcomes import Verdict
 from tests.cli.commands import Ran, damage
 from tests.cli.conftest import Held

@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from apps.cli.help import every_command
-from apps.cli.main import build
+from apps.cli.parts import build
 from tests.cli.commands import Ran, damage, local_store, package_in, vankho, workspace_in
 from tests.cli.conftest import Held
 

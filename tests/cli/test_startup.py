@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from apps.cli.main import PARTS, build, first_word
+from apps.cli.parts import PARTS, build, first_word
 from tests.bags.bag_maker import make_bag
 from tests.cli.commands import environment, package_in, workspace_in
 

@@ -16,7 +16,7 @@ import pytest
 import typer
 import yaml
 
-from apps.cli.main import build
+from apps.cli.parts import build
 from flows.running.schedules import wanted
 from flows.workspace import open_workspace
 from tests.cli.commands import vankho

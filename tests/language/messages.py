@@ -47,7 +47,7 @@ def _called(call: ast.Call) -> str | None:
 def messages() -> dict[str, set[str]]:
     """Every English text, with the files it stands in. Help is asked of the command, so its file is the command."""
     from apps.cli.help import help_texts
-    from apps.cli.main import build
+    from apps.cli.parts import build
 
     found: dict[str, set[str]] = {}
     for room in ROOMS:
