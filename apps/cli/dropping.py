@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apps.cli import screen, shapes
+from apps.cli import interrupted, screen, shapes
 from apps.cli.answer import Answer, Cell, Line, Table
 from apps.cli.command import Session, command
 from apps.cli.ingesting import CollectionOption, PolicyOption, ingested_json
@@ -110,10 +111,16 @@ def _tell(session: Session, line: Message) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end it as Ctrl-C does, even where a shell has left that ignored."""
+    """SIGTERM and SIGHUP end it as Ctrl-C does, even where a shell has left that ignored. What follows at once says
+    nothing new, and would break off what is just put away.
+    """
+    heard = -interrupted.SAME
 
     def asked(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal heard
+        if time.monotonic() - heard > interrupted.SAME:
+            heard = time.monotonic()
+            raise KeyboardInterrupt
 
     numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     before = {number: signal.signal(number, asked) for number in numbers}
