@@ -62,7 +62,10 @@ def _reason(error: ErrorDetails, place: list[str]) -> Message:
         case "missing":
             return say("it is needed and not there.")
         case "union_tag_not_found" | "union_tag_invalid":
-            return say("a store needs kind = local or kind = s3.")
+            return say(
+                "a store needs kind = local or kind = s3. One that was taken out of vankho.toml must be taken out of "
+                "vankho.secrets.toml and the environment too."
+            )
         case "too_short" | "string_too_short":
             return say("it needs at least {least} characters.", least=error.get("ctx", {}).get("min_length", 1))
         case "value_error" if place[:1] == ["watch"]:

@@ -188,10 +188,14 @@ def _days(length: timedelta) -> str:
     return f"{length / DAY:.0f}"
 
 
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "KB"))
+
+
 def _amount(what: str, amount: float) -> str:
     match what:
         case "bytes":
-            return f"{amount / 10**9:.1f} GB"
+            unit, name = next(((u, n) for u, n in _UNITS if amount >= u), (1, "B"))
+            return f"{amount / unit:.{0 if unit == 1 else 1}f} {name}"
         case "money":
             return f"{amount:.2f}"
         case _:

@@ -56,6 +56,8 @@ def lines(told: Overview) -> list[Line]:
 
 def page(listed: Sequence[Line], word: str, then: str | None) -> list[Line]:
     """A list of versions, and how to see more of it."""
+    if not listed:
+        return [say("No version is {standing}.", standing=shapes.outcome(word))]
     if then is None:
         return list(listed)
     return [*listed, say("More: `vankho show --standing {word} --after {place}`", word=word, place=then)]

@@ -65,12 +65,15 @@ def show(
 def _everything(session: Session, workspace: Workspace, word: str | None, *, after: str | None, limit: int) -> Answer:
     from apps.cli import overview
     from flows import standing
+    from flows.storing.retire import findings, strangers
 
     if word is None:
         told = standing.overview(workspace)
+        gone = findings(strangers(workspace))
         few = told.summary.versions.number <= shapes.SHOWN
         listed = [each.version for each in standing.page(workspace, standing.ALL)[0]] if few else []
         lines = [*overview.lines(told), *_list(standings(workspace, listed))]
+        lines += shapes.finding_lines(gone, session.language)
         grave = any(told.summary.words.get(each) for each in _GRAVE)
         return Answer(standing.as_plain(told), lines, Verdict.FOUND if grave else Verdict.WELL)
     versions, then = standing.page(workspace, word, after=after, limit=limit)
@@ -119,7 +122,7 @@ def _list(seen: Seen) -> list[Line]:
         )
         for version, _, stand in seen
     ]
-    return [Table(headings, rows)]
+    return [Table(headings, rows)] if rows else []
 
 
 def _in_full(seen: Seen) -> list[Line]:

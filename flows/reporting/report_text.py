@@ -24,12 +24,14 @@ FLOWS = {
     "repair": say("Repair"),
     "reconcile": say("Comparison of catalog and stores"),
     "restore": say("Restore"),
+    "retire": say("Store given up"),
+    "rename": say("Store renamed"),
 }
 WORDS = {
     "well": say("All well."),
-    "found": say("Something was found: see below."),
-    "failed": say("The system could not do all its work: see below."),
-    "usage": say("Some of what was asked for is wrong: see below."),
+    "found": say("Something was found."),
+    "failed": say("The system could not do all its work."),
+    "usage": say("Some of what was asked for is wrong."),
     "interrupted": say("Interrupted by a person. What was done stands; run the same command again to go on."),
     "broken-off": say("The run was broken off: its process died. What it had done by then stands and is told here."),
 }

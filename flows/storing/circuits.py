@@ -10,6 +10,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from flows.failures import as_finding
+from flows.reporting.report_files import message_of
+from flows.reporting.report_text import moment
 from flows.reporting.told import STORE_AWAY
 from flows.workspace import Workspace
 from preservation.catalog import circuits
@@ -122,7 +124,7 @@ def not_tried(circuit: Circuit) -> Message:
         "Store {store} was not tried: it failed {count} times in a row, the last time at {at}.",
         store=circuit.store,
         count=circuit.failures,
-        at=circuit.failed_at.isoformat(timespec="seconds"),
+        at=moment(circuit.failed_at),
     )
 
 
@@ -145,8 +147,8 @@ def _probe(workspace: Workspace, store: str, *, whenever: bool = False) -> Findi
 
 
 def _finding(circuit: Circuit) -> Finding:
-    at = circuit.next_try_at.isoformat(timespec="seconds") if circuit.next_try_at is not None else "–"
-    text = say("{what} It is tried again after {at}.", what=not_tried(circuit), at=at)
+    why, at = message_of(circuit.reason) or say("It did not answer."), moment(circuit.next_try_at)
+    text = say("{what} {reason} It is tried again after {at}.", what=not_tried(circuit), reason=why, at=at)
     return Finding(NOT_TRIED, Severity.ERROR, text, path=circuit.store)
 
 

@@ -52,7 +52,7 @@ def _local(workspace: Workspace, name: str, settings: LocalStoreSettings) -> Loc
     if _is_empty(path) and any(replica.store == name for replica in workspace.catalog.all_replicas()):
         raise StorageDenied(
             say(
-                "Nothing at all is in the store “{store}”, which should hold copies: {folder}",
+                "Nothing at all is in {folder}, where the store “{store}” should hold copies.",
                 store=name,
                 folder=path,
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,6 +108,9 @@ def test_a_store_that_fails_is_left_alone_probed_and_catches_up(house: House, tm
         assert circuits.shut(workspace, "b") is not None
         (found,) = replicate(workspace, [])  # of many, one is told; none was tried
         assert [each.code for each in found.copies.failures] == [circuits.NOT_TRIED]
+        told = str(found.copies.failures[0].message)
+        assert "disk" in told  # the cause is not hidden by the wait
+        assert re.search(r"after \d\d/\d\d/\d{4} \d\d:\d\d:\d\d", told)
         behind = {each.store: each for each in lag(workspace)}["b"]
         assert (behind.waiting, behind.open, behind.stuck) == (3, True, "refused")
         assert behind.next_try_at is not None and now < behind.next_try_at <= now + kept.LONGEST
