@@ -154,7 +154,7 @@ def _answered(ask: Callable[..., Answer], session: Session, asked: dict[str, Any
         screen.show_error(error, as_json=session.as_json, language=session.language)
         return _exit_code(error)
     except KeyboardInterrupt as asked:
-        interrupted.tell(session.language, as_json=session.as_json)
+        interrupted.tell(asked, session.language, as_json=session.as_json)
         return interrupted.code_of(asked)
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

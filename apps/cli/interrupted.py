@@ -25,6 +25,7 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.code = 128 + number
+        self.told = False
 
 
 def code_of(asked: KeyboardInterrupt) -> int:
@@ -37,6 +38,7 @@ class Heed:
 
     def __init__(self, told: Callable[[], None]) -> None:
         self._told = told
+        self.heard: Interrupted | None = None
         self._since: float | None = None
         self._over = False
         for number in SIGNALS:
@@ -51,7 +53,8 @@ class Heed:
     def _asked(self, number: int, _frame: FrameType | None) -> None:
         if self._since is None:
             self._since = time.monotonic()
-            raise Interrupted(number)
+            self.heard = Interrupted(number)
+            raise self.heard
         if time.monotonic() - self._since > SAME:
             try:
                 if not self._over:
@@ -65,7 +68,7 @@ def _deaf() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def tell(language: str, *, as_json: bool) -> None:
+def tell(asked: KeyboardInterrupt | None, language: str, *, as_json: bool) -> None:
     """Say that it was interrupted, and what to do next."""
     from apps.cli import screen  # late: what stands above must stand before anything else is imported
     from preservation.errors import PreservationError
@@ -73,4 +76,6 @@ def tell(language: str, *, as_json: bool) -> None:
 
     stopped = PreservationError(say("Interrupted. Nothing is half visible; run the same command again to go on."))
     screen.show_error(stopped, as_json=as_json, language=language)
+    if isinstance(asked, Interrupted):
+        asked.told = True
     sys.stdout.flush()

@@ -7,15 +7,19 @@ from collections.abc import Sequence
 
 from apps.cli import interrupted
 
+CTRL_C = 130  # what typer makes of an interrupt while it reads the words
+
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Do what the arguments ask for, else those of the process, and exit with the code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    heed = interrupted.Heed(lambda: _tell(words)) if arguments is None else None  # else the process is not ours
+    heed = interrupted.Heed(lambda: _tell(words, None)) if arguments is None else None  # else the process is not ours
     try:
         code = _carried_out(words)
+        if code == CTRL_C and heed is not None and heed.heard is not None and not heed.heard.told:
+            raise heed.heard  # typer caught it, and said nothing
     except KeyboardInterrupt as asked:
-        _tell(words)
+        _tell(words, asked)
         code = interrupted.code_of(asked)
     if heed is not None:
         heed.over()
@@ -31,10 +35,10 @@ def _carried_out(words: Sequence[str]) -> int | None:
     return carried_out(words, choose_language(language_asked(words)))
 
 
-def _tell(words: Sequence[str]) -> None:
+def _tell(words: Sequence[str], asked: KeyboardInterrupt | None) -> None:
     from wording.translate import choose_language
 
-    interrupted.tell(choose_language(language_asked(words)), as_json="--json" in words)
+    interrupted.tell(asked, choose_language(language_asked(words)), as_json="--json" in words)
 
 
 def language_asked(words: Sequence[str]) -> str | None:

@@ -79,12 +79,12 @@ def _before(
 
 
 def carried_out(words: Sequence[str], language: str) -> int | None:
-    """Do what the words ask for; gives the exit code. Raises SystemExit where typer does, and KeyboardInterrupt."""
+    """Do what the words ask for; gives the exit code. Raises KeyboardInterrupt; 130 where typer caught it."""
     command = read_plainly(in_language(typer.main.get_command(build(first_word(words))), language))
     try:
         code: int | None = command(words, prog_name="vankho", standalone_mode=False)
-    except typer.Abort as error:  # what it makes of Ctrl-C outside of the commands' own work
-        raise (error.__cause__ if isinstance(error.__cause__, KeyboardInterrupt) else KeyboardInterrupt) from None
+    except typer.Abort:  # somebody closed what we asked for an answer
+        raise KeyboardInterrupt from None
     except typer.TyperException as error:
         in_our_words, as_json = explained(error), "--json" in words
         if in_our_words is None and not as_json:

@@ -83,7 +83,8 @@ def restore_bag(
         bag.rename(destination)
         _sync_names(destination.parent)  # before anybody says that the bag is there
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        if note is None or bag.exists():  # else the bag stands at its place already: the next run tells of it
+            shutil.rmtree(partial, ignore_errors=True)
         raise
     if note is None:
         told(destination)

@@ -29,6 +29,14 @@ sys.meta_path.insert(0, Moment())
 from apps.cli.main import run
 run()
 """
+# Sends it before the command itself has begun, where typer would catch it and say nothing.
+AT_WORDS = """
+import os, signal
+import apps.cli.command
+apps.cli.command.choose_language = lambda _: os.kill(os.getpid(), signal.SIGTERM)
+from apps.cli.main import run
+run()
+"""
 # Sends it when Python is about to end.
 AT_END = """
 import atexit, os, signal
@@ -70,6 +78,12 @@ def _said_once(done: Ran) -> bool:
 def test_it_says_so_however_early_it_comes(tmp_path: Path, module: str, number: signal.Signals) -> None:
     done = _ran(AT_IMPORT, module, int(number), "show", "-w", workspace_in(tmp_path / "kho"))
     assert done.code == 128 + number
+    assert _said_once(done), done
+
+
+def test_it_says_so_while_the_words_are_read(tmp_path: Path) -> None:
+    done = _ran(AT_WORDS, "show", "-w", workspace_in(tmp_path / "kho"))
+    assert done.code == 143
     assert _said_once(done), done
 
 

@@ -12,7 +12,7 @@ from preservation.errors import NoGoodCopy, UsageError
 from preservation.progress import Silent
 from preservation.replicas.copy import from_folder, from_store
 from preservation.replicas.repair import Donor
-from preservation.replicas.restore import Restored, RestoreFailed, refuse_occupied, restore_bag
+from preservation.replicas.restore import Restored, RestoreFailed, holds, refuse_occupied, restore_bag, untold
 from storage_adapters.errors import KeyRefused, StorageUnavailable
 from tests.replicas.places import FILES, NFC, NFD, OTHER_PAGE, PAGE, Aip, Place, Through, in_memory
 
@@ -152,6 +152,20 @@ def test_interrupted_leaves_nothing(aip: Aip, tmp_path: Path):
             progress=Interrupting(),
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_when_the_bag_is_there_the_next_run_can_tell(
+    aip: Aip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(_folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("preservation.replicas.restore._sync_names", interrupted)
+    asked = [place_of(aip, holding(aip, "s").store, "s")]
+    with pytest.raises(KeyboardInterrupt):
+        restore_bag(aip.objects(), asked, tmp_path / "out", progress=Silent(), note="one")
+    assert untold(tmp_path / "out") == "one"
+    assert holds(aip.objects(), tmp_path / "out", progress=Silent()) is not None
 
 
 @pytest.mark.parametrize("path", ["../outside.txt", "data/../../outside.txt", "{}/outside.txt", "data//outside.txt"])
