@@ -30,7 +30,10 @@ def register(app: typer.Typer) -> None:
 
 
 def policy_check(
-    session: Session, files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Policies.")]
+    session: Session,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="Policies; all of the workspace unless named.")
+    ] = None,
 ) -> Answer:
     """Check policy files: every mistake with file, line, field, reason and an accepted value."""
     from policies.load import check_file
@@ -38,7 +41,7 @@ def policy_check(
     data: list[dict[str, Any]] = []
     lines: list[Line] = []
     wrong = False
-    for file in files:
+    for file in files or sorted((session.folder / "policies").glob("*.yaml")):
         findings = (*check_file(file), *_against_holdings(session, file))
         bad = any(finding.severity is Severity.ERROR for finding in findings)
         wrong = wrong or bad
@@ -46,6 +49,7 @@ def policy_check(
         lines += shapes.finding_lines(findings, session.language)
         findings_json = shapes.findings_json(findings, session.language)
         data.append({"file": str(file), "valid": not bad, "findings": findings_json})
+    lines = lines or [say("This workspace has no policies of its own.")]
     return Answer(data, lines, Verdict.USAGE if wrong else Verdict.WELL)
 
 

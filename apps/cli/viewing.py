@@ -97,9 +97,10 @@ Seen: TypeAlias = "list[tuple[AIPVersion, list[Replica], Standing]]"
 
 def standings(workspace: Workspace, versions: Sequence[AIPVersion]) -> Seen:
     """Each version with its replicas, and how it stands now by its own policy."""
+    from flows.in_force import policy_in_force
     from policies.standing import standing
 
-    policies = {name: workspace.policy(name) for name in {version.policy for version in versions}}
+    policies = {name: policy_in_force(workspace, name) for name in {version.policy for version in versions}}
     stores, now = workspace.store_facts(), workspace.clock()
     held = workspace.catalog.replicas_of_each([(version.identifier, version.version) for version in versions])
     seen = []

@@ -18,6 +18,17 @@ def test_what_a_first_reader_would_miss(tmp_path: Path) -> None:
     assert "the budget gives 10 B" in checked.out + checked.err
     assert "0.0" not in checked.out + checked.err
 
+    assert "no policies of its own" in vankho("policy", "check", cwd=kho).out
+    (kho / "policies").mkdir()
+    (kho / "policies" / "default.yaml").write_text("audit: {defaults: {bytes: {interval: 90 days}}}\n")
+    everything = vankho("policy", "check", cwd=kho)
+    assert everything.code == 2
+    assert "default.yaml:1" in everything.out
+    listed = vankho("show", cwd=kho)
+    assert listed.code == 0, listed.err  # by what the policy said before
+    assert "vankho policy check" in listed.out + listed.err
+    (kho / "policies" / "default.yaml").unlink()
+
     lost = {name: local_store(name) for name in ("primary", "second")}
     (kho / "vankho.toml").write_text(settings(lost), encoding="utf-8")
     shown = vankho("show", cwd=kho)
