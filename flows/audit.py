@@ -15,8 +15,9 @@ from functools import partial
 from flows import logs
 from flows.auditing.by_store import Heed, Part, Together, by_store
 from flows.auditing.due_account import OnDemand
-from flows.copies import CopyInUse, audit_replica, is_there, store_failed
+from flows.copies import audit_replica
 from flows.failures import as_finding
+from flows.not_copied import CopyInUse, is_there, store_failed
 from flows.outcomes import Verdict
 from flows.references import versions_named
 from flows.reporting.told import copy_audited

@@ -17,7 +17,7 @@ from functools import partial
 
 from flows import logs
 from flows.auditing.by_store import Heed, Heeding, Part, Together, by_store
-from flows.failures import as_finding
+from flows.not_copied import CopyInUse, DonorAway, NoDonor, is_there, store_failed
 from flows.outcomes import Verdict
 from flows.references import version_named
 from flows.reporting.told import copy_audited, copy_failed, copy_not_tried
@@ -33,12 +33,12 @@ from preservation.catalog.errors import Overtaken
 from preservation.catalog.leases import Lease
 from preservation.catalog.overtaken import Unless
 from preservation.facts import AIPVersion, Event, Grade, Outcome, Replica
-from preservation.findings import Finding, Severity
+from preservation.findings import Finding
 from preservation.progress import Progress
 from preservation.replicas.copy import Copied, copy_replica
 from preservation.replicas.layout import replica_prefix
 from preservation.replicas.overtaken import overtaken
-from preservation.replicas.verify import ReplicaReport, answers, verify_replica
+from preservation.replicas.verify import ReplicaReport, verify_replica
 from storage_adapters.errors import (
     ObjectDamaged,
     ObjectExists,
@@ -48,7 +48,6 @@ from storage_adapters.errors import (
     StorageUnavailable,
 )
 from storage_adapters.store import Store
-from wording import say
 
 READINGS = 3  # of one copy, when others work on it while we read
 
@@ -222,22 +221,6 @@ def audit_replica(
     raise CopyInUse(version, store, stale)
 
 
-class CopyInUse(StorageError):
-    """Whenever the copy had been read, another run had worked on it meanwhile; nothing was recorded."""
-
-    def __init__(self, version: AIPVersion, store: str, error: Overtaken) -> None:
-        super().__init__(
-            say(
-                "Others kept working on the copy of {identifier} in {store} while it was read.",
-                identifier=version.identifier,
-                store=store,
-            ),
-            where=version.identifier,
-            next_step=say("Run the audit again when nothing else runs on this AIP."),
-            detail=str(error),
-        )
-
-
 def release(workspace: Workspace, version: AIPVersion, policy: Policy) -> None:
     """Let go of the workspace's own bag once the policy's floor of proved copies is met; kept otherwise."""
     if version.staged is None:
@@ -246,21 +229,6 @@ def release(workspace: Workspace, version: AIPVersion, policy: Policy) -> None:
     if may_release(policy, replicas, workspace.store_facts()):
         workspace.catalog.set_staged(version.identifier, version.version, None)
         shutil.rmtree(workspace.folder / version.staged, ignore_errors=True)
-
-
-def store_failed(store: str, error: StorageError | OSError) -> Finding:
-    """The finding for a store that could not be used, or for our own disk that kept us from it, with the reason."""
-    reason = as_finding(error)
-    if isinstance(error, DonorAway):  # it is not this store that is away
-        return Finding("donor-away", Severity.ERROR, reason.message, path=reason.path)
-    return Finding(
-        reason.code,
-        Severity.ERROR,
-        say("Store {store} could not be used: {reason}", store=store, reason=reason.message),
-        path=reason.path,
-        expected=reason.expected,
-        seen=reason.seen,
-    )
 
 
 def _copy(workspace: Workspace, version: AIPVersion, store: str, progress: Progress | None) -> None:
@@ -304,44 +272,6 @@ def _copy_from_the_first_good(workspace: Workspace, version: AIPVersion, store: 
         except (ObjectDamaged, ObjectNotFound, FileNotFoundError) as error:
             decayed = error
     raise away or NoDonor(version, decayed)
-
-
-def is_there(workspace: Workspace, store: str) -> bool:
-    """Whether the store can be opened and answers, so that what failed is a matter of one copy."""
-    try:
-        return answers(workspace.store(store))
-    except StorageError:
-        return False
-
-
-class DonorAway(StorageUnavailable):
-    """The store to copy from could not be asked, and no other has a good copy; the one to copy to is not to blame."""
-
-    of_donor = True
-
-    def __init__(self, version: AIPVersion, donor: str, error: StorageError) -> None:
-        super().__init__(
-            say(
-                "Store {store}, from which {identifier} was to be copied, could not be used: {reason}",
-                store=donor,
-                identifier=version.identifier,
-                reason=error.what,
-            ),
-            where=donor,
-            next_step=error.next_step,
-            detail=error.detail,
-        )
-
-
-class NoDonor(StorageError):
-    """Nothing to copy from: no bag in the workspace, and no replica that gives the right bytes."""
-
-    def __init__(self, version: AIPVersion, decayed: Exception | None) -> None:
-        super().__init__(
-            say("No place has a good copy of {identifier} to copy from.", identifier=version.identifier),
-            next_step=say("Run `vankho audit {identifier}` to see what is left.", identifier=version.identifier),
-            detail=str(decayed) if decayed is not None else None,
-        )
 
 
 def _proved(replica: Replica | None) -> bool:

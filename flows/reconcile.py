@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from flows import logs
-from flows.copies import store_failed
+from flows.not_copied import store_failed
 from flows.outcomes import Verdict
 from flows.reporting import told
 from flows.steps import Step, plain_step

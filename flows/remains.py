@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from flows.copies import store_failed
 from flows.failures import as_finding
 from flows.ledger import guard
+from flows.not_copied import store_failed
 from flows.outcomes import Verdict
 from flows.running.run import close_dead_runs
 from flows.settings import LocalStoreSettings

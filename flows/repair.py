@@ -13,7 +13,8 @@ from functools import partial, reduce
 
 from flows import logs
 from flows.begun import begun, has_begun, tell_cut_off
-from flows.copies import audit_replica, copies_held, store_failed
+from flows.copies import audit_replica, copies_held
+from flows.not_copied import store_failed
 from flows.outcomes import Verdict
 from flows.references import versions_named
 from flows.reporting.rows import Row

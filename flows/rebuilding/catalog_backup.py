@@ -12,8 +12,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.copies import store_failed
 from flows.ledger import policy_texts
+from flows.not_copied import store_failed
 from flows.outcomes import Verdict
 from flows.rebuilding.catalog_copies import Kept, Rebuilt, kept_history, made_from, require_catalog
 from flows.reconcile import ReconciledStore, reconcile
