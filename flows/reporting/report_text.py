@@ -26,6 +26,7 @@ FLOWS = {
     "restore": say("Restore"),
     "retire": say("Store given up"),
     "rename": say("Store renamed"),
+    "update": say("Signatures of formats"),
 }
 WORDS = {
     "well": say("All well."),
