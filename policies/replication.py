@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from policies.model import Policy
 from preservation.facts import Replica
@@ -70,6 +71,11 @@ def apart(stores: Iterable[StoreFacts], attribute: str) -> int:
     """How many of the stores can be chosen so that each is a place of its own and each differs by the attribute; one
     of which it is not said may differ from all. (The greatest matching of places and values.)
     """
+    return _apart(tuple(stores), attribute)
+
+
+@lru_cache(maxsize=1024)  # the same few sets of stores are asked about for each of a million versions
+def _apart(stores: tuple[StoreFacts, ...], attribute: str) -> int:
     values: dict[str, list[str]] = {}
     for store in stores:
         value = getattr(store, attribute) or f"? {store.name}"

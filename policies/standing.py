@@ -21,6 +21,7 @@ AIM = 0.85  # audits aim at this part of the interval, so that the load is level
 SKEW = timedelta(minutes=5)  # how far the clocks of two machines may lie apart
 
 _WEAKEST_FIRST = (Grade.PRESENCE, Grade.PROVIDER, Grade.BYTES)
+_AT_LEAST = {grade: _WEAKEST_FIRST[place:] for place, grade in enumerate(_WEAKEST_FIRST)}
 
 
 class Word(StrEnum):
@@ -106,16 +107,17 @@ def is_proved(replica: Replica, *, policy: Policy, now: datetime) -> bool:
 
 def is_damaged(replica: Replica, *, now: datetime) -> bool:
     """Whether damage was found and nothing at least as strong has found the copy intact since."""
-    return any(
-        evidence.outcome is Outcome.DAMAGED
-        and not any(better.at > evidence.at for better in _intact(replica, evidence.grade, now=now))
-        for evidence in replica.evidence.values()
-    )
+    for evidence in replica.evidence.values():  # a plain loop: almost all evidence is intact, and there are millions
+        if evidence.outcome is Outcome.DAMAGED and not any(
+            better.at > evidence.at for better in _intact(replica, evidence.grade, now=now)
+        ):
+            return True
+    return False
 
 
 def _intact(replica: Replica, grade: Grade, *, now: datetime) -> Iterator[Evidence]:
     """The evidence of this grade and of stronger ones that is intact and not from the future."""
-    for each in _WEAKEST_FIRST[_WEAKEST_FIRST.index(grade) :]:
+    for each in _AT_LEAST[grade]:
         evidence = replica.evidence.get(each)
         if evidence is not None and evidence.outcome is Outcome.INTACT and evidence.at <= now + SKEW:
             yield evidence

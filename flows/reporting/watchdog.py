@@ -17,6 +17,7 @@ from flows.outcomes import Verdict
 from flows.reporting import notices, report_ends
 from flows.reporting.incidents import sentence
 from flows.reporting.report_text import moment
+from flows.standing import settle
 from flows.workspace import Workspace
 from policies.load import policy_names
 from policies.model import Policy
@@ -28,7 +29,7 @@ from preservation.findings import Finding, message_as_json
 from wording import Message, say
 
 SKEW = timedelta(minutes=5)  # how far clocks may lie apart
-JUDGED_AT_MOST = 20  # batches of versions whose policy changed; the next look goes on
+JUDGING = 60.0  # seconds in which versions whose policy changed are judged again; the next look goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,7 @@ def watch(workspace: Workspace) -> Watched:
     """Look, open and close incidents, tell at once, send what waits. Raises CatalogError."""
     report_ends.close_cut_off(workspace)
     now, database = workspace.clock(), workspace.catalog.database
-    for _ in range(JUDGED_AT_MOST):
-        if not workspace.catalog.judge_some(now=now):
-            break
+    settle(workspace, seconds=JUDGING)
     policies = _in_force(workspace)
     alarms = [
         *_clock(workspace, now),

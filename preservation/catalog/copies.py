@@ -82,10 +82,12 @@ def _joined(connection: Connection, page: Sequence[Row[Any]], of: ColumnElement[
     """The replicas in these rows, with their evidence, which is found by `of`."""
     proofs: dict[tuple[int, str], dict[Grade, Evidence]] = {}
     names = {row.version_id: (row.identifier, row.version) for row in page}
-    for row in connection.execute(select(evidence).where(of)) if page else ():
-        grade = Grade(row.grade)
-        proof = Evidence(*names[row.version_id], row.store, grade, Outcome(row.outcome), row.at)
-        proofs.setdefault((row.version_id, row.store), {})[grade] = proof
+    e = evidence.c
+    query = select(e.version_id, e.store, e.grade, e.outcome, e.at).where(of)
+    for version_id, store, told, outcome, at in connection.execute(query) if page else ():
+        grade = Grade(told)
+        proof = Evidence(*names[version_id], store, grade, Outcome(outcome), at)
+        proofs.setdefault((version_id, store), {})[grade] = proof
     for row in page:
         found: Mapping[Grade, Evidence] = proofs.get((row.version_id, row.store), {})
         yield Replica(row.identifier, row.version, row.store, row.claimed_at, found)

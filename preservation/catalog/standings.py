@@ -120,9 +120,10 @@ def judge_again(connection: Connection, ids: Sequence[int], *, judge: Judge | No
         old = kept.of(version_id)
         if new != old:
             differ += 1
+            went, came = _differing(old, new)
             if old[0]:
-                count(counts, old, version, by=-1)
-            count(counts, new, version, by=1)
+                count(counts, went, version, by=-1)
+            count(counts, came, version, by=1)
             changes.take(old, new)
     changes.write(connection)
     counts.write(connection)
@@ -132,6 +133,17 @@ def judge_again(connection: Connection, ids: Sequence[int], *, judge: Judge | No
 Rows = tuple[Values, dict[Any, Values], dict[Any, Values]]  # of standings, dues by (store, grade), wanting by store
 
 
+def _differing(old: Rows, new: Rows) -> tuple[Rows, Rows]:
+    """Both without the dues and wanting copies that are in both as they are: rules that change leave most of them as
+    they were, and what goes and comes again need not be counted.
+    """
+    if old[1] == new[1] and old[2] == new[2]:
+        return (old[0], {}, {}), (new[0], {}, {})
+    went = [{key: row for key, row in old[n].items() if new[n].get(key) != row} for n in (1, 2)]
+    came = [{key: row for key, row in new[n].items() if old[n].get(key) != row} for n in (1, 2)]
+    return (old[0], went[0], went[1]), (new[0], came[0], came[1])
+
+
 class _Kept:
     """The rows that are there now of some versions."""
 
@@ -139,8 +151,9 @@ class _Kept:
         self._by_table: dict[Table, defaultdict[int, list[Values]]] = {}
         for table in (standings, dues, wanting):
             found: defaultdict[int, list[Values]] = defaultdict(list)
+            names = [column.name for column in table.columns]  # version_id is the first
             for row in connection.execute(select(table).where(table.c.version_id.in_(ids))):
-                found[row.version_id].append(dict(row._mapping))
+                found[row[0]].append(dict(zip(names, row, strict=True)))
             self._by_table[table] = found
 
     def of(self, version_id: int) -> Rows:
@@ -168,6 +181,8 @@ class _Changes:
         elif old[0] != new[0]:
             self.changed.append(new[0])
         for table, before, after in ((dues, old[1], new[1]), (wanting, old[2], new[2])):
+            if before == after:
+                continue
             self.gone[table] += [row for key, row in before.items() if after.get(key) != row]
             self.new[table] += [row for key, row in after.items() if before.get(key) != row]
 
