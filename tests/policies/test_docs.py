@@ -93,4 +93,4 @@ def test_the_mistake_on_the_officers_page_is_told_as_it_says(tmp_path: Path) -> 
     found = check_file(path)
     assert len(found) == 1
     line = str(found[0].path).rpartition(":")[2]
-    assert f"policies/ban-do-co.yaml:{line}  {found[0].message}" in page
+    assert f"policies/ban-do-co.yaml:{line}: {found[0].message}" in page
