@@ -13,6 +13,8 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As under `nohup … &`: what the tests start would never hear of a Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)  # still nothing to us; what we start has the system's own again
 
 # No test is to leave runs on a Prefect server that happens to be at work on this machine.
 os.environ.setdefault("PREFECT_API_URL", "http://127.0.0.1:9/api")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +63,22 @@ def begun(server: dict[str, str], kho: Path, package: Path) -> subprocess.Popen[
     )
     assert process.poll() is None
     process.send_signal(signal.SIGSTOP)
+    while not writable(kho):  # stopped in the middle of a transaction it would keep everybody from writing
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGSTOP)
     return process
+
+
+def writable(kho: Path) -> bool:
+    """Whether nobody is writing to the catalog."""
+    with closing(sqlite3.connect(kho / "catalog.db", timeout=0.5, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
 
 
 def killed(process: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ def asked(method: str, url: str, **body: Any) -> Any:
     """The answer as values, None where there is none. Raises httpx.HTTPStatusError for a refusal."""
     until = time.monotonic() + PATIENCE
     while True:
-        answer = httpx.request(method, url, json=body or None, timeout=30)
+        answer = httpx.request(method, url, json=None if method == "GET" else body, timeout=30)
         if answer.status_code != BUSY or time.monotonic() > until:
             answer.raise_for_status()
             return answer.json() if answer.content else None
