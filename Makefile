@@ -18,7 +18,7 @@ help:
 	@echo "make test                  everything the tests need, and the tests"
 	@echo "make lint types imports    the checks that CI runs before the tests"
 	@echo "make conformance hostile faults crash damage identify-diff [SEED=n] [RUNS=n]   attacks on the checks, each with a table"
-	@echo "make bench bench-quick [ROWS=a,b]   Vankho beside its peers, 20 minutes or 2; python -m bench --list names the rows"
+	@echo "make bench bench-quick [ROWS=a,b]   Vankho beside its peers, 15 minutes or 2; python -m bench --list names the rows"
 	@echo "make cluster [RUNS=n]      two machines, one lost in the middle, some 3 minutes"
 	@echo "make simulate              a year of audits of three collections, a minute"
 	@echo "make mutation              the checking code broken on purpose, about half an hour"

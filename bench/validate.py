@@ -47,7 +47,7 @@ def _row(room: Room, title: str, place: Path, target: float | None) -> Result:
     notes = (f"{len(bags)} bags, {len(files)} files, {size:.0f} MB; start of the command included",)
     unit, amount = ("MB", size) if size / len(files) > 1 else ("files", len(files))
     return measure.duel(
-        title, sides, rounds=room.times(5), amount=amount, unit=unit, target=target, state=room.state, notes=notes
+        title, sides, rounds=room.times(3), amount=amount, unit=unit, target=target, state=room.state, notes=notes
     )
 
 
