@@ -92,9 +92,13 @@ def duel(
             if side is not sides[0] and walls and walls[0] > PATIENCE:
                 wall, cpu = walls[0], cpus[0]
             else:
-                side.before()
-                wall, cpu, told = timed(side.work, side.beside)
-                proofs[side.name] = side.proof(told)
+                try:
+                    side.before()
+                    wall, cpu, told = timed(side.work, side.beside)
+                    proofs[side.name] = side.proof(told)
+                except Exception as error:
+                    error.add_note(f"{title}: {side.name}")
+                    raise
             took[side.name][0].append(wall)
             took[side.name][1].append(cpu)
         agree(title, proofs)
