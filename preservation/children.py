@@ -1,4 +1,5 @@
-"""What a child process of ours is told of its surroundings: where programs and folders are, and nothing secret.
+"""What a child process of ours is told of its surroundings: where programs and folders are, and nothing secret; and
+which signals ask a process to end.
 
 A child reads what strangers sent us; credentials that stand in our environment are none of its business.
 """
@@ -6,6 +7,9 @@ A child reads what strangers sent us; credentials that stand in our environment 
 from __future__ import annotations
 
 import os
+import signal
+
+ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # to end; `apps.cli.interrupted` heeds them
 
 _TOLD = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
 _TOLD_ALL = ("LC_", "PYTHON")

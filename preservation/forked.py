@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from mmap import mmap
 from typing import Generic, NoReturn, TypeVar
 
+from preservation.children import ASKING
 from preservation.errors import PreservationError
 from wording import say
 
@@ -27,7 +28,6 @@ Work = Callable[[int, Tell], Answer]
 
 MOST_THINGS = 1000  # their numbers, four bytes each, fit into the smallest pipe
 PATIENCE = 3600.0  # seconds in which a copy that works ends a file or a few buffers of it, on the slowest of disks
-_ASKING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # a copy hears none of them: its owner ends it
 _ROOM = 1 << 20  # bytes of answers that may wait for us
 
 
@@ -81,7 +81,7 @@ class _Shared(Generic[Answer]):
         for number in range(min(copies, len(self._far))):
             ours, theirs = os.pipe()
             # What asks us to end must not find the copy on its way out of our work, nor us before we know of it.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)  # a copy hears none of them: its owner ends it
             pid = os.fork()
             if pid == 0:
                 self._help(theirs, number, owner)

@@ -153,9 +153,9 @@ def _answered(ask: Callable[..., Answer], session: Session, asked: dict[str, Any
     except Explained as error:
         screen.show_error(error, as_json=session.as_json, language=session.language)
         return _exit_code(error)
-    except KeyboardInterrupt as asked:
-        interrupted.tell(asked, session.language, as_json=session.as_json)
-        return interrupted.code_of(asked)
+    except KeyboardInterrupt as ended:
+        interrupted.tell(ended, session.language, as_json=session.as_json)
+        return interrupted.code_of(ended)
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Verdict.FAILED

@@ -29,10 +29,10 @@ import flows
 from flows import logs
 from flows.reporting.rows import Run
 from flows.workspace import Workspace, open_workspace
+from preservation.children import ASKING
 
 STEP = "take in packages"
 NICE = 5  # pages, people and whatever else is short come first; where nothing else runs, it changes nothing
-_ASKING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 ENDING = 20.0  # seconds for workers to put away what they have begun, once they are told to end
 # The worker finds our modules behind everything else (-P: never in the current folder).
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from flows.ingesting.side_by_side import main; main()"
@@ -202,7 +202,7 @@ def side_by_side(
 @contextmanager
 def _deaf() -> Iterator[None]:
     """Interrupts wait until the end of the block; one that comes to a process begun inside, until it listens."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
     try:
         yield
     finally:
@@ -218,7 +218,7 @@ def main() -> None:
     line = Connection(int(sys.argv[1]))
     threading.Thread(target=_end_with_owner, args=(line.fileno(),), daemon=True).start()
     with suppress(KeyboardInterrupt, EOFError, BrokenPipeError):  # our owner has had enough
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
         folder, beside, not_compared, run_id, body, parameters = line.recv()
         with open_workspace(folder) as workspace, logs.bound(run=run_id):
             workspace.beside, workspace.not_compared = beside, not_compared

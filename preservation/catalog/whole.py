@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from preservation.children import ASKING
+
 SAME = 2.0  # seconds within which the same one again says nothing new: people press Ctrl-C twice
 
 
@@ -28,7 +29,7 @@ def whole() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: handler for number in _ASKING if callable(handler := signal.getsignal(number))}
+    before = {number: handler for number in ASKING if callable(handler := signal.getsignal(number))}
     asked: dict[int, float] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
