@@ -32,11 +32,11 @@ def register(app: typer.Typer) -> None:
 
 def show(session: Session, pool: PoolOption = None) -> Answer:
     """Show what the policies ask for, and where the Prefect server has something else."""
-    from flows.running.run import answering_server
+    from flows.running.run import NEEDED, answering_server
     from flows.running.schedules import Change, Kind, compare, wanted
 
     with session.open() as workspace:
-        if answering_server(workspace) is not None:
+        if answering_server(workspace, patience=NEEDED) is not None:
             return _answer(compare(workspace, pool=pool), looked=True)
         asked = wanted(workspace, pool=pool)
     changes = [Change(Kind.SAME, None, each) for each in asked]

@@ -25,6 +25,7 @@ USUAL_SERVER = "http://127.0.0.1:4200/api"
 RUNNING = "up.json"  # in the workspace: what `vankho up` has started, while it runs
 LOOKED_ON = frozenset({"ingest_batch"})  # the work does not wait for Prefect to be imported
 PATIENCE = 1.0  # seconds for a server to say that it is there
+NEEDED = 15.0  # the same where nothing can be done without it: one that is busy just now is waited for
 
 
 def carry_out(workspace: Workspace, body: Callable[..., Answer], /, **parameters: Any) -> Answer:  # noqa: ANN401
@@ -54,9 +55,9 @@ def close_dead_runs(workspace: Workspace, *, dry_run: bool = False) -> list[str]
     return dead_runs.close_dead_runs(workspace, dry_run=dry_run)
 
 
-def answering_server(workspace: Workspace) -> str | None:
+def answering_server(workspace: Workspace, *, patience: float = PATIENCE) -> str | None:
     """The API address of the Prefect server that answers: the one set, else the one that `vankho up` runs here, else
-    the usual one; None when none does.
+    the usual one; None when none does within `patience` seconds.
     """
     address = server_tried(workspace)
     if holds_credentials(address):
@@ -66,7 +67,7 @@ def answering_server(workspace: Workspace) -> str | None:
             expected="https://host/api",
             next_step=say("Take them out of the address, and give them as PREFECT_API_AUTH_STRING."),
         )
-    return address if is_there(address) else None
+    return address if is_there(address, patience=patience) else None
 
 
 def server_tried(workspace: Workspace) -> str:
@@ -79,12 +80,12 @@ def server_tried(workspace: Workspace) -> str:
     return os.environ.get("PREFECT_API_URL") or workspace.settings.prefect.api_url or here or USUAL_SERVER
 
 
-def is_there(address: str) -> bool:
-    """Whether a Prefect server answers at this address, within a second or so."""
+def is_there(address: str, *, patience: float = PATIENCE) -> bool:
+    """Whether a Prefect server answers at this address within so many seconds."""
     parts = urlsplit(address)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
-        connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
+        connection = kind(parts.hostname or "", parts.port, timeout=patience)
     except ValueError:  # a port that is none
         return False
     try:

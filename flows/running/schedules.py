@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from flows.running.run import answering_server, server_tried, settle_prefect
+from flows.running.run import NEEDED, answering_server, server_tried, settle_prefect
 from flows.workspace import Workspace
 from policies.model import Policy
 from policies.schedules import CronLine, Wanted, wanted_deployments
@@ -169,7 +169,7 @@ def apply(compared: Compared) -> Compared:
 
 def require_server(workspace: Workspace) -> str:
     """The API address of the server that answers, Prefect settled on it. Raises PreservationError when none does."""
-    server = answering_server(workspace)
+    server = answering_server(workspace, patience=NEEDED)
     if server is None:
         raise PreservationError(
             say("No Prefect server answers, so there is nothing to put a schedule on."),

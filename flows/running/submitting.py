@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from flows.running.run import answering_server, server_tried
+from flows.running.run import NEEDED, answering_server, server_tried
 from flows.running.run_names import name_of
 from flows.workspace import Workspace
 from preservation.errors import PreservationError, UsageError
 from wording import say
 
 OVER = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
-PATIENCE = 15.0  # seconds for one answer of the server
 TIMES = 1000  # of the same work, one after the other
 
 
@@ -55,7 +54,7 @@ def run_now(workspace: Workspace, name: str) -> Submitted:
 
 
 def _found(workspace: Workspace, name: str) -> tuple[str, dict[str, Any]]:
-    server = answering_server(workspace)
+    server = answering_server(workspace, patience=NEEDED)
     if server is None:
         raise PreservationError(
             say("No Prefect server answers, so nobody can be asked to do it."),
@@ -111,7 +110,7 @@ def _ask(server: str, path: str, body: Mapping[str, Any], answered: dict[str, in
     """What the server's API answers. Raises PreservationError with what it said."""
     parts = urlsplit(server)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
+    connection = kind(parts.hostname or "", parts.port, timeout=NEEDED)
     headers = {"Content-Type": "application/json"}
     if account := os.environ.get("PREFECT_API_AUTH_STRING"):
         headers["Authorization"] = "Basic " + base64.b64encode(account.encode()).decode()

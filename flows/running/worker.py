@@ -25,7 +25,7 @@ from types import FrameType
 
 from flows.reporting.report_files import message_of
 from flows.running.children import MARK, Child, Children, end_marked, end_with_parent
-from flows.running.run import answering_server, server_tried
+from flows.running.run import NEEDED, answering_server, server_tried
 from flows.settings import Settings
 from flows.workspace import Workspace, open_workspace
 from preservation.catalog.errors import LeaseHeld
@@ -52,7 +52,7 @@ def work(workspace: Workspace, *, name: str, pool: str, runs: int, tell: Callabl
 
     Raises UsageError and PreservationError for what is refused.
     """
-    server = answering_server(workspace)
+    server = answering_server(workspace, patience=NEEDED)
     if server is None:
         raise PreservationError(
             say("No Prefect server answers, so there is no work to take."),

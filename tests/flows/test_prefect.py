@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +22,9 @@ from flows.outcomes import Verdict
 from flows.repair import repair
 from flows.restore import restore
 from flows.running.run import answering_server, carry_out
+from flows.running.submitting import run_now
 from flows.workspace import Workspace
-from preservation.errors import PolicyError, UsageError
+from preservation.errors import PolicyError, PreservationError, UsageError
 from preservation.formats.identify import Identifier
 from storage_adapters.errors import StorageUnavailable
 from tests.flows.houses import House, local_stores, package, proofs
@@ -287,6 +291,32 @@ with open_workspace(Path(sys.argv[1])) as workspace:
 def test_an_address_that_is_none_is_no_server(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, address: str):
     monkeypatch.setenv("PREFECT_API_URL", address)
     assert answering_server(workspace) is None
+
+
+class Busy(BaseHTTPRequestHandler):
+    """A server that needs longer than a moment for its answer."""
+
+    def do_GET(self) -> None:
+        time.sleep(2)
+        with contextlib.suppress(OSError):  # who asked may be gone
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"true")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_busy_server_is_waited_for_only_where_nothing_goes_without_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as busy:
+        threading.Thread(target=busy.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{busy.server_address[1]}/api")
+        assert answering_server(workspace) is None
+        with pytest.raises(PreservationError, match="did not take the work"):  # it was heard; it answers nothing else
+            run_now(workspace, "replicate")
+        busy.shutdown()
 
 
 def test_without_a_server_nothing_of_prefect_is_imported_and_nothing_waits(house: House, tmp_path: Path):
