@@ -42,7 +42,6 @@ class Measures:
     at: datetime
     overview: Overview
     events: int
-    incidents: Mapping[tuple[str, bool], int]
     away: Mapping[str, Incident]
     circuits: Mapping[str, Circuit]
     stores: tuple[str, ...]
@@ -79,7 +78,6 @@ def measure(workspace: Workspace) -> Measures:
         at=now,
         overview=seen,
         events=workspace.catalog.head()[0],
-        incidents=incidents.counts(database),
         circuits=circuits.every(database),
         stores=tuple(workspace.settings.stores),
         away={each.store: each for each in away if each.store is not None},

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from policies.model import AuditPlan, Policy
 from policies.replication import StoreFacts, missing_copies, one_place, undecided, unseparated, wanted_stores
 from preservation.facts import AIPVersion, Evidence, Grade, Outcome, Replica
 from wording import Message, say
+from wording.times import moment
 
 AIM = 0.85  # audits aim at this part of the interval, so that the load is level and nobody waits longer
 SKEW = timedelta(minutes=5)  # how far the clocks of two machines may lie apart
@@ -199,7 +200,7 @@ def _unproved(replicas: Sequence[Replica], *, policy: Policy, now: datetime) -> 
             message = say(
                 "The proof of the copy in {store} bears a time in the future ({at}); a clock was wrong.",
                 store=replica.store,
-                at=_moment(last.at),
+                at=moment(last.at),
             )
         yield Word.UNKNOWN, message
 
@@ -218,7 +219,7 @@ def _lateness(late: Due) -> Message:
 
 
 def _gaps(late: Due) -> dict[str, str]:
-    return {"store": late.store, "at": _moment(late.overdue_at)}
+    return {"store": late.store, "at": moment(late.overdue_at)}
 
 
 def _in_doubt(policy: Policy, stores: Sequence[StoreFacts]) -> Iterator[Message]:
@@ -240,7 +241,3 @@ def _elsewhere(replicas: Sequence[Replica], known: Mapping[str, StoreFacts], wan
             )
         elif replica.store not in wanted:
             yield say("There is also a copy in {store}, where the policy wants none.", store=replica.store)
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")

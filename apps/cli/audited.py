@@ -12,6 +12,7 @@ from apps.cli.answer import Cell, Line, Table
 from apps.cli.copies import copy_line
 from preservation.facts import Outcome
 from wording import say
+from wording.times import moment
 from wording.translate import translate
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _left(each: DueAudited | Planned) -> list[Line]:
     lines: list[Line] = []
     gaps: dict[str, Any] = {"store": each.store, "evidence": shapes.GRADES[each.grade]}
     if each.paused and each.again is not None:
-        gaps |= {"count": each.paused, "at": shapes.moment(each.again)}
+        gaps |= {"count": each.paused, "at": moment(each.again)}
         lines.append(
             say(
                 "{store}, {evidence}: {count} copies could not be read; they are tried again after {at}, or at once "
@@ -78,7 +79,7 @@ def _left(each: DueAudited | Planned) -> list[Line]:
 
 def _waits(held: str, opens: datetime | None, gaps: dict[str, Any]) -> Line:
     if opens is not None:
-        gaps["at"] = shapes.moment(opens)
+        gaps["at"] = moment(opens)
         return say("{store}, {evidence}: {count} copies are due and wait for the window, from {at}.", **gaps)
     match held:
         case "budget":
@@ -146,7 +147,7 @@ def planned_lines(planned: Sequence[Planned], soonest: datetime | None) -> list[
 def _nothing(soonest: datetime | None) -> list[Line]:
     if soonest is None:
         return [say("Nothing is due today.")]
-    return [say("Nothing is due today. The next copy falls due on {at}.", at=shapes.moment(soonest))]
+    return [say("Nothing is due today. The next copy falls due on {at}.", at=moment(soonest))]
 
 
 def audit_lines(done: list[Audited], language: str) -> list[Line]:

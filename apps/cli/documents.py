@@ -7,26 +7,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from apps.cli import shapes
-from preservation.facts import AIPVersion, Replica
 from preservation.findings import Finding
 from wording.translate import translate
 
 if TYPE_CHECKING:
     from flows.auditing.due_plan import Planned
+    from flows.standing import Page, Shown
     from flows.storing.lag import StoreLag
     from flows.storing.stores import StoreListed
-    from policies.standing import Standing
     from preservation.catalog.incidents import Incident
     from preservation.catalog.runs import RunFact
 
 
-def version_standing(version: AIPVersion, replicas: list[Replica], stand: Standing, language: str) -> dict[str, Any]:
-    """A version with its replicas, how it stands, why, and what is due when."""
+def version_standing(seen: Shown, language: str) -> dict[str, Any]:
+    """A version with its replicas, how it stands, why, what is due when, and what is open about its copies."""
     return {
-        **shapes.version_json(version),
-        "standing": stand.word.value,
-        "reasons": [translate(reason, language) for reason in stand.reasons],
-        "replicas": [shapes.replica_json(replica) for replica in replicas],
+        **shapes.version_json(seen.version),
+        "standing": seen.standing.word.value,
+        "reasons": [translate(reason, language) for reason in seen.standing.reasons],
+        "replicas": [shapes.replica_json(replica) for replica in seen.replicas],
         "due": [
             {
                 "store": due.store,
@@ -34,8 +33,19 @@ def version_standing(version: AIPVersion, replicas: list[Replica], stand: Standi
                 "due_at": due.due_at.isoformat(),
                 "overdue_at": due.overdue_at.isoformat(),
             }
-            for due in stand.due
+            for due in seen.standing.due
         ],
+        "incidents": [incident(each, language) for each in seen.incidents],
+    }
+
+
+def standing_page(word: str, page: Page, seen: list[Shown], language: str) -> dict[str, Any]:
+    """The versions under a word, where the list goes on, and how many versions are not judged yet."""
+    return {
+        "standing": word,
+        "versions": [version_standing(each, language) for each in seen],
+        "next": page.next,
+        "unjudged": page.unjudged,
     }
 
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apps.cli import interrupted, screen, shapes
+from apps.cli import interrupted, screen
 from apps.cli.answer import Answer, Cell, Line, Table
 from apps.cli.command import Session, command
 from apps.cli.ingesting import CollectionOption, PolicyOption, ingested_json
 from flows.outcomes import worst_of
 from wording import Message, printable_json, say
+from wording.times import moment
 from wording.translate import translate
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _listed(workspace: Workspace) -> Answer:
         (
             each.name,
             _OUTCOMES[each.outcome],
-            shapes.moment(each.ended_at or each.began_at),
+            moment(each.ended_at or each.began_at),
             each.identifier or "–",
             each.attempts,
             each.place,
@@ -182,7 +183,7 @@ def _waiting(waits: dict[str, list[Waits]]) -> Table:
 
 
 def _why(each: Waits) -> Message:
-    since = shapes.moment(each.since)
+    since = moment(each.since)
     match each.why.value:
         case "changing":
             return say("has kept still only since {since}", since=since)

@@ -17,6 +17,7 @@ from flows.outcomes import Verdict
 from preservation.errors import UsageError
 from preservation.facts import Basis, FormatFact
 from wording import say
+from wording.times import moment
 
 if TYPE_CHECKING:
     from flows.identifying.signatures import Shown, Switched
@@ -206,7 +207,7 @@ def _shown_lines(shown: Shown, days: int | None) -> list[Line]:
         )
     rows = [
         (
-            shapes.moment(each.event.at),
+            moment(each.event.at),
             str(each.event.detail.get("before")),
             str(each.event.detail.get("signatures")),
             str(each.event.detail.get("by")),

@@ -14,7 +14,6 @@ from apps.cli import shapes
 from apps.cli.answer import Answer, Line
 from apps.cli.command import Session, command
 from apps.cli.pooled import handed_over
-from apps.cli.viewing import standings
 from apps.cli.workspace_files import SETTINGS_TEXT
 from flows.outcomes import worst_of
 from preservation.errors import UsageError
@@ -109,6 +108,8 @@ def _settled(path: str) -> str:
 
 def _in_all(workspace: Workspace, done: Sequence[Ingested]) -> list[Line]:
     """The outcomes of several packages counted, and a word when policy asks for more than there is now."""
+    from flows.standing import shown
+
     lines: list[Line] = []
     outcomes = Counter(each.outcome for each in done)
     if len(done) > 1:
@@ -130,7 +131,7 @@ def _in_all(workspace: Workspace, done: Sequence[Ingested]) -> list[Line]:
         for version in workspace.catalog.find(identifier)
         if (version.identifier, version.version) in places
     ]
-    unsafe = sum(stand.word.value != "safe" for _, _, stand in standings(workspace, held))
+    unsafe = sum(each.standing.word.value != "safe" for each in shown(workspace, held))
     if unsafe:
         lines.append(
             say("Not safe yet: {count}. `vankho show ID` says what the policy still asks for.", count=unsafe)

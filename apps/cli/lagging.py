@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from apps.cli import shapes
 from apps.cli.answer import Line, Table
 from wording import say
+from wording.times import moment
 
 if TYPE_CHECKING:
     from flows.storing.lag import StoreLag
@@ -47,7 +48,7 @@ def _table(behind: Sequence[StoreLag]) -> Table:
             each.store,
             each.waiting,
             shapes.size(each.bytes),
-            "–" if each.waiting_since is None else shapes.moment(each.waiting_since),
+            "–" if each.waiting_since is None else moment(each.waiting_since),
             "–" if each.bytes_per_second is None else f"{shapes.size(round(each.bytes_per_second))}/s",
             shapes.length(each.eta_seconds),
             "–" if each.stuck is None else STUCK[each.stuck],
@@ -65,7 +66,7 @@ def _told(each: StoreLag) -> list[Line]:
         found.append(
             say(
                 "  It is tried again after {at}; `vankho store probe {store}` tries it now.",
-                at=shapes.moment(each.next_try_at),
+                at=moment(each.next_try_at),
                 store=each.store,
             )
         )

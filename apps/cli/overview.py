@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from apps.cli import shapes
 from apps.cli.answer import Cell, Line, Table
+from flows.reporting.incidents import KINDS
 from flows.standing import Overview, days_to_finish
 from policies.standing import Word
 from preservation.catalog.coverage import Coverage, Waiting
 from wording import Message, say
+from wording.times import moment
 
 REASONS = {
     "throttled": say("late because of a budget or throttle"),
@@ -51,16 +53,23 @@ def lines(told: Overview) -> list[Line]:
     found.append(_coverage(summary.coverage))
     found += [_late(each, told) for each in summary.coverage if each.overdue.number]
     found += [line for each in summary.waiting for line in _waiting(each)]
+    return [*found, *_incidents(told)]
+
+
+def page(listed: Sequence[Line], word: str, *, then: str | None, unjudged: int) -> list[Line]:
+    """A list of versions, how sure it is, and how to see more of it."""
+    found: list[Line] = list(listed) or [say("No version is {standing}.", standing=shapes.outcome(word))]
+    if unjudged:
+        found.append(
+            say(
+                "Still to be judged by the policies as they are now: {count} versions; until then the rules before "
+                "say whether they are in this list. Run the command again.",
+                count=unjudged,
+            )
+        )
+    if then is not None:
+        found.append(say("More: `vankho show --standing {word} --after {place}`", word=word, place=then))
     return found
-
-
-def page(listed: Sequence[Line], word: str, then: str | None) -> list[Line]:
-    """A list of versions, and how to see more of it."""
-    if not listed:
-        return [say("No version is {standing}.", standing=shapes.outcome(word))]
-    if then is None:
-        return list(listed)
-    return [*listed, say("More: `vankho show --standing {word} --after {place}`", word=word, place=then)]
 
 
 def _coverage(coverage: Sequence[Coverage]) -> Table:
@@ -75,8 +84,8 @@ def _coverage(coverage: Sequence[Coverage]) -> Table:
             say("{part} of {whole}", part=each.in_time.number, whole=each.wanted.number),
             each.overdue.number,
             each.due_today.number,
-            "–" if each.oldest_proof is None else shapes.moment(each.oldest_proof),
-            "–" if each.next_due is None else shapes.moment(each.next_due),
+            "–" if each.oldest_proof is None else moment(each.oldest_proof),
+            "–" if each.next_due is None else moment(each.next_due),
             _finish(each),
         )
         for each in coverage
@@ -87,7 +96,7 @@ def _coverage(coverage: Sequence[Coverage]) -> Table:
 def _finish(each: Coverage) -> Message | str:
     days = days_to_finish(each)
     if days is None:
-        return say("no reading in the last 7 days")
+        return say("nothing was proved in the last 7 days")
     if not days:
         return "–"
     return say("{days} days", days=f"{days:.1f}") if days >= 1 else say("less than a day")
@@ -126,6 +135,20 @@ def _waiting(each: Waiting) -> list[Line]:
             unproved=each.unproved.number,
             damaged=each.damaged.number,
             size=shapes.size(each.all.bytes),
-            since=shapes.moment(each.oldest),
+            since=moment(each.oldest),
         )
     ]
+
+
+def _incidents(told: Overview) -> Iterator[Line]:
+    """What a standing does not tell yet: a copy that cannot be read keeps its proof until that is too old."""
+    if not any(told.kinds.values()):
+        return
+    yield say(
+        "Open incidents: {count}, not acknowledged: {new}. `vankho incident list` names them.",
+        count=sum(told.kinds.values()),
+        new=told.unacknowledged,
+    )
+    for kind, number in told.kinds.items():
+        if number:
+            yield say("  {kind}: {count}", kind=KINDS[kind], count=number)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from preservation.errors import UsageError
 from preservation.facts import AIPVersion, Basis, EventOutcome, EventType, Evidence, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
 from wording import Message, say
+from wording.times import moment
 from wording.translate import translate
 
 SHOWN = 20  # errors of one kind shown to a person; --json has all
@@ -49,13 +49,6 @@ GRADES = {
 }
 
 _MARKS = {Severity.ERROR: say("error"), Severity.WARNING: say("warning"), Severity.INFO: say("note")}
-
-
-def moment(at: datetime) -> str:
-    """The time as people here write it."""
-    from zoneinfo import ZoneInfo
-
-    return at.astimezone(ZoneInfo("Asia/Ho_Chi_Minh")).strftime("%d/%m/%Y %H:%M")
 
 
 def size(number: int) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,12 +14,13 @@ from apps.cli import documents, shapes
 from apps.cli.answer import Answer, Line, Table
 from apps.cli.command import Session, command
 from flows.outcomes import Verdict
-from preservation.facts import AIPVersion, FileFact, FormatFact, Replica, Role
+from preservation.facts import AIPVersion, FileFact, FormatFact, Role
 from wording import say
+from wording.times import moment
 
 if TYPE_CHECKING:
+    from flows.standing import Shown
     from flows.workspace import Workspace
-    from policies.standing import Standing
     from preservation.catalog.chain import RecordedEvent
 
 
@@ -50,85 +51,61 @@ def show(
 ) -> Answer:
     """Show how everything stands, in one table; the versions of a standing, in pages; or one AIP with its copies."""
     from flows.references import versions_named
+    from flows.standing import shown
 
     with session.open() as workspace:
         if reference is None:
             return _everything(session, workspace, standing, after=after, limit=limit)
-        seen = standings(workspace, versions_named(workspace, [reference]))
-    data = [
-        documents.version_standing(version, replicas, stand, session.language) for version, replicas, stand in seen
-    ]
-    grave = any(stand.word in _GRAVE for _, _, stand in seen)
-    return Answer(data, _in_full(seen), Verdict.FOUND if grave else Verdict.WELL)
+        seen = shown(workspace, versions_named(workspace, [reference]))
+    data = [documents.version_standing(each, session.language) for each in seen]
+    return Answer(data, _in_full(seen), _verdict(any(each.grave for each in seen)))
 
 
 def _everything(session: Session, workspace: Workspace, word: str | None, *, after: str | None, limit: int) -> Answer:
     from apps.cli import overview
     from flows import standing
-    from flows.storing.retire import findings, strangers
+    from flows.storing.retire import findings
 
     if word is None:
         told = standing.overview(workspace)
-        gone = findings(strangers(workspace))
         few = told.summary.versions.number <= shapes.SHOWN
-        listed = [each.version for each in standing.page(workspace, standing.ALL)[0]] if few else []
-        lines = [*overview.lines(told), *_list(standings(workspace, listed))]
-        lines += shapes.finding_lines(gone, session.language)
-        grave = any(told.summary.words.get(each) for each in _GRAVE)
-        return Answer(standing.as_plain(told), lines, Verdict.FOUND if grave else Verdict.WELL)
-    versions, then = standing.page(workspace, word, after=after, limit=limit)
-    seen = standings(workspace, [each.version for each in versions])
-    data = {
-        "standing": word,
-        "versions": [
-            documents.version_standing(version, replicas, stand, session.language)
-            for version, replicas, stand in seen
-        ],
-        "next": then,
-    }
-    grave = any(stand.word in _GRAVE for _, _, stand in seen)
-    return Answer(data, overview.page(_list(seen), word, then), Verdict.FOUND if grave else Verdict.WELL)
+        listed = standing.page(workspace, standing.ALL).versions if few else []
+        lines = [*overview.lines(told), *_list(standing.shown(workspace, listed))]
+        lines += shapes.finding_lines(findings(told.gone), session.language)
+        return Answer(standing.as_plain(told), lines, _verdict(told.grave))
+    page = standing.page(workspace, word, after=after, limit=limit)
+    seen = standing.shown(workspace, page.versions)
+    lines = overview.page(_list(seen), word, then=page.next, unjudged=page.unjudged)
+    data = documents.standing_page(word, page, seen, session.language)
+    return Answer(data, lines, _verdict(any(each.grave for each in seen)))
 
 
-_GRAVE = frozenset({"damaged", "overdue"})
-
-Seen: TypeAlias = "list[tuple[AIPVersion, list[Replica], Standing]]"
-
-
-def standings(workspace: Workspace, versions: Sequence[AIPVersion]) -> Seen:
-    """Each version with its replicas, and how it stands now by its own policy."""
-    from flows.in_force import policy_in_force
-    from policies.standing import standing
-
-    policies = {name: policy_in_force(workspace, name) for name in {version.policy for version in versions}}
-    stores, now = workspace.store_facts(), workspace.clock()
-    held = workspace.catalog.replicas_of_each([(version.identifier, version.version) for version in versions])
-    seen = []
-    for version, replicas in zip(versions, held, strict=True):
-        stand = standing(version, replicas, policy=policies[version.policy], stores=stores, now=now)
-        seen.append((version, replicas, stand))
-    return seen
+def _verdict(grave: bool) -> Verdict:
+    return Verdict.FOUND if grave else Verdict.WELL
 
 
-def _list(seen: Seen) -> list[Line]:
+def _list(seen: Sequence[Shown]) -> list[Line]:
     headings = (say("AIP"), say("Version"), say("Title or source"), say("Files"), say("Copies"), say("Standing"))
     rows = [
         (
-            version.identifier[: shapes.SHORT],
-            version.version,
-            version.title or version.source.rsplit("/", 1)[-1],
-            version.files,
-            stand.proved,
-            shapes.outcome(stand.word.value),
+            each.version.identifier[: shapes.SHORT],
+            each.version.version,
+            each.version.title or each.version.source.rsplit("/", 1)[-1],
+            each.version.files,
+            each.standing.proved,
+            shapes.outcome(each.standing.word.value),
         )
-        for version, _, stand in seen
+        for each in seen
     ]
     return [Table(headings, rows)] if rows else []
 
 
-def _in_full(seen: Seen) -> list[Line]:
+def _in_full(seen: Sequence[Shown]) -> list[Line]:
+    from flows.reporting.incidents import sentence
+
     lines: list[Line] = []
-    for version, replicas, stand in seen:
+    for each in seen:
+        version, stand = each.version, each.standing
         word = shapes.outcome(stand.word.value)
         lines += [
             say(
@@ -142,18 +119,29 @@ def _in_full(seen: Seen) -> list[Line]:
             say("  producer identifier: {identifier}", identifier=version.producer_identifier or "–"),
             say("  collection: {collection}", collection=version.collection or "–"),
             say("  source: {source}", source=version.source),
-            say("  admitted: {at}, policy {policy}", at=shapes.moment(version.admitted_at), policy=version.policy),
+            say("  admitted: {at}, policy {policy}", at=moment(version.admitted_at), policy=version.policy),
             say("  payload: {files} files, {size}", files=version.files, size=shapes.size(version.bytes)),
-            shapes.replica_table(replicas),
+            shapes.replica_table(each.replicas),
         ]
         lines += [
             say(
                 "  next audit: {store}, {grade}, due {at}",
                 store=due.store,
                 grade=shapes.GRADES[due.grade],
-                at=shapes.moment(due.due_at),
+                at=moment(due.due_at),
             )
             for due in stand.due[:1]
+        ]
+        lines += [
+            say(
+                "  incident {incident}: {message} First seen {since}, {times} times; "
+                "`vankho incident show {incident}`.",
+                incident=trouble.id[: shapes.SHORT],
+                message=sentence(trouble),
+                since=moment(trouble.first_seen),
+                times=trouble.times,
+            )
+            for trouble in each.incidents
         ]
     return lines
 
@@ -191,7 +179,7 @@ def events(
     rows = [
         (
             each.seq,
-            shapes.moment(each.event.at),
+            moment(each.event.at),
             shapes.EVENTS[each.event.type],
             shapes.EVENT_OUTCOMES[each.event.outcome],
             each.event.store or "–",

@@ -13,6 +13,7 @@ from apps.cli.command import Session, command
 from flows.outcomes import Verdict
 from preservation.errors import UsageError
 from wording import Message, say
+from wording.times import moment
 
 if TYPE_CHECKING:
     from preservation.catalog.incidents import Incident
@@ -89,7 +90,7 @@ def incident_list(session: Session, every: AllOption = False) -> Answer:
         found = incidents.listed(workspace.catalog.database, closed=every)
     rows: list[tuple[Cell, ...]] = []
     for each in found:
-        since, last = shapes.moment(each.first_seen), shapes.moment(each.last_seen)
+        since, last = moment(each.first_seen), moment(each.last_seen)
         rows.append((each.id, since, last, each.times, _how_it_stands(each), _sentence(each)))
     lines: list[Line] = [say("Nothing is wrong that is known.")]
     if rows:
@@ -145,18 +146,18 @@ def _incident_lines(found: Incident) -> list[Line]:
         _sentence(found),
         say(
             "First seen {first}, last seen {last}, {times} times.",
-            first=shapes.moment(found.first_seen),
-            last=shapes.moment(found.last_seen),
+            first=moment(found.first_seen),
+            last=moment(found.last_seen),
             times=found.times,
         ),
     ]
     if found.acknowledged_at is not None:
-        at = shapes.moment(found.acknowledged_at)
+        at = moment(found.acknowledged_at)
         why = found.acknowledged_why
         lines.append(say("Acknowledged {at} by {by}: {why}", at=at, by=found.acknowledged_by, why=why))
     if found.closed_at is not None:
         proof = CLOSED.get(found.closed_why or "", found.closed_why)
-        lines.append(say("Closed {at}: {why}.", at=shapes.moment(found.closed_at), why=proof))
+        lines.append(say("Closed {at}: {why}.", at=moment(found.closed_at), why=proof))
     return lines
 
 
@@ -177,7 +178,7 @@ def notices_list(session: Session, every: AllOption = False) -> Answer:
 
 
 def _sent(each: Notice) -> Cell:
-    return say("waits") if each.sent_at is None else say("sent {at}", at=shapes.moment(each.sent_at))
+    return say("waits") if each.sent_at is None else say("sent {at}", at=moment(each.sent_at))
 
 
 def notices_show(

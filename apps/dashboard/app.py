@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from apps.cli import documents
-from apps.cli.viewing import standings
 from apps.dashboard.kept import Kept
 from apps.dashboard.metrics import exposed
 from apps.dashboard.ready import checks
@@ -123,20 +122,18 @@ def _of_standing(app: FastAPI, looking: Looking, kept: Kept, measured: Any) -> N
         if word not in standing.WORDS:
             raise NotThere(say("{word} is no standing.", word=word), expected=", ".join(standing.WORDS), seen=word)
         workspace = looking.workspace()
-        versions, then = standing.page(workspace, word, after=after, limit=limit, patience=0)
-        seen = standings(workspace, [each.version for each in versions])
-        data = [documents.version_standing(*each, language) for each in seen]
-        return Document({"standing": word, "versions": data, "next": then})
+        page = standing.page(workspace, word, after=after, limit=limit, patience=0)
+        return Document(documents.standing_page(word, page, standing.shown(workspace, page.versions), language))
 
     @app.get("/api/aips/{identifier}")
     def aip(identifier: str, language: Language) -> Document:
         """All versions of one AIP: `vankho show ID --json`."""
         workspace = looking.workspace()
         try:
-            seen = standings(workspace, versions_named(workspace, [identifier]))
+            seen = standing.shown(workspace, versions_named(workspace, [identifier]))
         except UsageError as error:
             raise _not_there(error) from None
-        return Document([documents.version_standing(*each, language) for each in seen])
+        return Document([documents.version_standing(each, language) for each in seen])
 
     @app.get("/api/stores")
     def stores(language: Language) -> Document:

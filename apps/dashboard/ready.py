@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from apps.cli.shapes import moment
 from flows.looking import Looking
 from flows.measures import Measures, shut_off
 from wording import Explained, Message, say
+from wording.times import moment
 from wording.translate import translate
 
 

@@ -97,7 +97,7 @@ def open_incidents(seen: Measures) -> Iterator[Sample]:
     """By kind and whether somebody has acknowledged it, 0 where there is none."""
     for kind in KINDS:
         for known in (False, True):
-            yield (kind, "yes" if known else "no"), seen.incidents.get((kind, known), 0)
+            yield (kind, "yes" if known else "no"), seen.overview.incidents.get((kind, known), 0)
 
 
 def last_words(seen: Measures) -> Iterator[Sample]:

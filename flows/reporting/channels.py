@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flows.reporting.report_text import HERE
 from flows.settings import ChannelSettings
 from preservation.catalog.outbox import Notice
 from wording import Message, say
 from wording.secrets import veiled
+from wording.times import here
 
 FOLDER = "notices"  # of the workspace: every notice is written there too, and no channel can bear this name
 LONGEST = 300  # characters of a library's own words about a failure
@@ -31,7 +30,7 @@ class NotSent(Exception):
 
 def write_down(workspace: Path, notice: Notice) -> None:
     """The notice as a file that anybody can read. Raises NotSent."""
-    at = notice.created_at.astimezone(HERE)
+    at = notice.created_at.astimezone(here())
     name = f"{at:%Y%m%d-%H%M%S}-{notice.role}-{notice.kind}-{notice.id}.txt"
     file = workspace / FOLDER / f"{at:%Y}" / name
     try:
@@ -87,8 +86,3 @@ def _handed_over(channel: ChannelSettings, subject: str, body: str) -> Message |
 def _in_its_words(who: str, said: str) -> Message:
     words = " ".join(veiled(said).split())[:LONGEST]
     return say("The channel did not take the notice. {who}: {words}", who=who, words=words or "-")
-
-
-def as_of(at: datetime) -> str:
-    """The day and time of a notice, as people here write it."""
-    return at.astimezone(HERE).strftime("%d/%m/%Y %H:%M")

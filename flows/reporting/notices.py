@@ -26,6 +26,7 @@ from preservation.catalog.outbox import Notice
 from preservation.errors import PolicyError, UsageError
 from preservation.findings import Finding, Severity
 from wording import Message, say
+from wording.times import moment
 from wording.translate import translate
 
 OFFICER, SYSADMIN = "officer", "sysadmin"
@@ -195,7 +196,7 @@ def _sent(workspace: Workspace, mail: Sequence[Notice]) -> Message | None:
     if len(mail) > 1:
         gathered = say("Vankho: {count} notices that could not be sent before", count=len(mail))
         subject = translate(gathered, _language(workspace))
-        body = "\n\n".join(f"{channels.as_of(each.created_at)} {each.subject}\n\n{each.body}" for each in mail)
+        body = "\n\n".join(f"{moment(each.created_at)} {each.subject}\n\n{each.body}" for each in mail)
     try:
         if first.channel == FOLDER:
             channels.write_down(workspace.folder, first)
@@ -236,6 +237,6 @@ def test_channel(workspace: Workspace, channel: str, now: datetime) -> None:
             expected=", ".join(known) or "-",
             next_step=say("Add it as [notices.channels.NAME] with its url to vankho.secrets.toml."),
         )
-    subject, body = say("Vankho: a test notice"), say("Sent {at} to see whether it arrives.", at=channels.as_of(now))
+    subject, body = say("Vankho: a test notice"), say("Sent {at} to see whether it arrives.", at=moment(now))
     lines = [translate(body, language) for language in ("vi", "en")]
     channels.send(known[channel], translate(subject, "vi"), "\n".join(lines), name=channel)

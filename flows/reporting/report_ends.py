@@ -18,6 +18,7 @@ from preservation.catalog import runs
 from preservation.errors import PreservationError
 from preservation.findings import Finding, Severity
 from wording import say
+from wording.times import here
 
 FOLDER = "reports"
 UNFINISHED = "unfinished"
@@ -124,7 +125,7 @@ def rows_of(spool: Path) -> Iterator[dict[str, Any]]:
 
 def place_of(workspace: Workspace, head: Mapping[str, Any]) -> Path:
     """The folder of a report: by year and month, its name the beginning, the flow and the run."""
-    began = datetime.fromisoformat(head["began"]).astimezone(report_text.HERE)
+    began = datetime.fromisoformat(head["began"]).astimezone(here())
     return workspace.folder / FOLDER / f"{began:%Y/%m}" / f"{began:%Y%m%d-%H%M%S}-{head['flow']}-{head['run']}"
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flows.reporting.report_files import message_of
 from flows.reporting.tally import PARTS
 from wording import Message, say
+from wording.times import to_the_second
 from wording.translate import translate
 
-HERE = ZoneInfo("Asia/Ho_Chi_Minh")  # as everywhere that people read a time
 BETWEEN = "=" * 60  # the two languages
 SHOWN = 50  # rows that are not well; rows.csv has all
 
@@ -81,7 +80,7 @@ def moment(at: str | datetime | None) -> str:
     if at is None:
         return "–"
     when = at if isinstance(at, datetime) else datetime.fromisoformat(at)
-    return when.astimezone(HERE).strftime("%d/%m/%Y %H:%M:%S")
+    return to_the_second(when)
 
 
 def _opening(head: Mapping[str, Any]) -> Iterator[Message | str]:

@@ -6,6 +6,7 @@ given up off the record: one event says who and why; what was proved there stays
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,7 +67,7 @@ def strangers(workspace: Workspace) -> list[Stranger]:
     return [Stranger(name, workspace.catalog.count_copies(name)) for name in gone]
 
 
-def findings(found: list[Stranger]) -> list[Finding]:
+def findings(found: Sequence[Stranger]) -> list[Finding]:
     """The same as warnings, for whatever only reads."""
     return [
         Finding(

@@ -16,9 +16,10 @@ from datetime import datetime
 from pathlib import Path
 
 from flows.ingest import Ingested
-from flows.reporting.report_text import BETWEEN, HERE
+from flows.reporting.report_text import BETWEEN
 from preservation.findings import Finding, Severity
 from wording import Message, printable, printable_json, say
+from wording.times import moment
 from wording.translate import translate
 
 SHOWN = 100  # findings on the page
@@ -81,7 +82,7 @@ def _lines(
             yield say("Vankho: the package could not be taken in yet; the fault lies with the system.")
     yield ""
     yield say("Package: {name}", name=name)
-    yield say("Date: {at} (Asia/Ho_Chi_Minh)", at=_moment(at))
+    yield say("Date: {at} (Asia/Ho_Chi_Minh)", at=moment(at))
     if done.identifier is not None:
         yield say("Identifier: {identifier}, version {version}", identifier=done.identifier, version=done.version)
         yield say("Files: {files}; bytes: {bytes}", files=done.files, bytes=done.bytes)
@@ -89,7 +90,7 @@ def _lines(
     if done.outcome == "failed":
         yield say(
             "It is tried again at {at}, and again after that until it succeeds.",
-            at="–" if again is None else _moment(again),
+            at="–" if again is None else moment(again),
         )
         yield say("What to do: nothing. Leave the package where it is. Whoever runs Vankho has been told.")
         return
@@ -106,10 +107,6 @@ def _lines(
         yield say("Nothing of your package was changed or moved.")
     else:
         yield say("What to do: nothing. Keep your own copy until your contract says that you may delete it.")
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(HERE).strftime("%d/%m/%Y %H:%M")
 
 
 def _page(lines: Sequence[Message | str], findings: Sequence[Finding], language: str) -> str:

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from flows.failures import as_finding
 from flows.ingest import Ingested
-from flows.reporting.report_text import HERE
 from flows.watching import fetched, outcome_files
 from flows.watching.drop_folder import key_of
 from flows.watching.outcome_files import Told
@@ -17,6 +16,7 @@ from flows.workspace import Workspace
 from preservation.findings import Finding
 from storage_adapters.errors import StorageError
 from wording import Message, say
+from wording.times import moment
 
 
 def for_producers(workspace: Workspace, source: str, name: str, done: Ingested) -> tuple[Finding, ...]:
@@ -43,8 +43,7 @@ def line(name: str, done: Ingested, again: datetime | None) -> Message:
     word = _OUTCOMES[done.outcome]
     if again is not None:
         reason = done.findings[0].message if done.findings else say("unknown")
-        at = again.astimezone(HERE).strftime("%d/%m/%Y %H:%M")
-        return say("{name}: failed; tried again at {at}. {reason}", name=name, at=at, reason=reason)
+        return say("{name}: failed; tried again at {at}. {reason}", name=name, at=moment(again), reason=reason)
     if done.identifier is not None:
         return say("{name}: {outcome}, AIP {identifier}", name=name, outcome=word, identifier=done.identifier)
     reason = done.findings[0].message if done.findings else say("unknown")

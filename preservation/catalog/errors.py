@@ -9,6 +9,7 @@ from datetime import datetime
 from preservation.errors import CatalogError, UsageError
 from preservation.facts import AIPVersion
 from wording import say
+from wording.times import to_the_second
 
 
 class AlreadyAdmitted(CatalogError):
@@ -82,8 +83,8 @@ class LeaseHeld(CatalogError):
                 owner=holder.owner,
                 host=holder.host,
                 pid=holder.pid,
-                since=f"{holder.since:%Y-%m-%d %H:%M:%S} UTC",
-                last_seen=f"{holder.last_seen:%Y-%m-%d %H:%M:%S} UTC",
+                since=to_the_second(holder.since),
+                last_seen=to_the_second(holder.last_seen),
             ),
             where=key,
             next_step=say("Wait until that work has ended, or end that process; then run the same command again."),

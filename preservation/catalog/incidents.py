@@ -283,6 +283,14 @@ def listed(
         return [_fact(row) for row in connection.execute(query)]
 
 
+def of_copies(database: Database, places: Iterable[tuple[str, int, str]]) -> list[Incident]:
+    """The open incidents of these copies (identifier, version, store), the oldest first."""
+    keys = [place_key(kind, *place) for place in places for kind in OF_COPIES]
+    query = select(incidents).where(incidents.c.open_key.in_(keys))
+    with database.reading() as connection:
+        return [_fact(row) for row in connection.execute(query.order_by(incidents.c.first_seen, incidents.c.id))]
+
+
 def counts(database: Database) -> dict[tuple[str, bool], int]:
     """How many are open, by (kind, whether acknowledged): for metrics and digests."""
     seen = incidents.c.acknowledged_at.is_not(None)

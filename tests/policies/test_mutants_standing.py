@@ -67,20 +67,20 @@ def test_what_could_not_be_read_at_the_moment_of_a_stronger_proof_waits_for_its_
 
 
 REASONS = {
-    (Grade.BYTES, False): "The bytes of the copy in primary were to be read by 2026-11-20 05:30Z and never were.",
-    (Grade.BYTES, True): "The bytes of the copy in primary were to be read again by 2026-11-20 05:30Z.",
+    (Grade.BYTES, False): "The bytes of the copy in primary were to be read by 20/11/2026 12:30 and never were.",
+    (Grade.BYTES, True): "The bytes of the copy in primary were to be read again by 20/11/2026 12:30.",
     (
         Grade.PROVIDER,
         True,
-    ): "The provider's checksums of the copy in primary were to be compared by 2026-11-20 05:30Z.",
-    (Grade.PRESENCE, True): "The presence of the copy in primary was to be checked by 2026-11-20 05:30Z.",
+    ): "The provider's checksums of the copy in primary were to be compared by 20/11/2026 12:30.",
+    (Grade.PRESENCE, True): "The presence of the copy in primary was to be checked by 20/11/2026 12:30.",
 }
 
 
 @pytest.fixture
-def in_hanoi(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine whose clock shows another zone: reports speak in UTC all the same."""
-    monkeypatch.setenv("TZ", "Asia/Ho_Chi_Minh")
+def in_honolulu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock shows another zone: reasons speak of the time in Viet Nam all the same."""
+    monkeypatch.setenv("TZ", "Pacific/Honolulu")
     time.tzset()
     yield
     monkeypatch.undo()
@@ -88,7 +88,7 @@ def in_hanoi(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("grade", "proved"), list(REASONS))
-@pytest.mark.usefixtures("in_hanoi")
+@pytest.mark.usefixtures("in_honolulu")
 def test_how_a_late_audit_is_told(grade: Grade, proved: bool) -> None:
     late = timedelta(days=2, hours=6, minutes=30)
     if proved:
