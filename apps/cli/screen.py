@@ -12,6 +12,7 @@ from typing import Any
 
 from apps.cli.answer import Answer, Cell, Table
 from preservation.findings import Finding, message_as_json
+from preservation.observed import in_sentence
 from preservation.progress import Progress, Silent
 from wording import Explained, Message, printable, printable_json, say
 from wording.translate import translate
@@ -79,8 +80,8 @@ def show_error(error: Explained, *, as_json: bool, language: str) -> None:
     sentence = translate(error.what, language)
     parts: tuple[tuple[Message, str | Message | None], ...] = (
         (say("where"), None if printable(error.where) in sentence else error.where),
-        (say("expected"), error.expected),
-        (say("seen"), None if printable(error.seen) in sentence else error.seen),
+        (say("expected"), in_sentence(error.expected)),
+        (say("seen"), None if printable(error.seen) in sentence else in_sentence(error.seen)),
         (say("next step"), error.next_step),
         (say("detail"), None if sentence in (error.detail or "") else error.detail),
     )

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from apps.cli.answer import Cell, Line, Table
+from apps.cli.screen import in_words
 from preservation.errors import UsageError
 from preservation.facts import AIPVersion, Basis, EventOutcome, EventType, Evidence, Grade, Outcome, Replica
 from preservation.findings import Finding, Severity
+from preservation.observed import in_sentence
 from wording import Message, say
 from wording.times import moment
 from wording.translate import translate
@@ -112,8 +114,8 @@ def finding_lines(findings: Sequence[Finding], language: str, *, about: str = ""
         named = finding.path in (None, about) or _names(finding.message, text, str(finding.path))
         place = "" if named else f"{finding.path}: "
         lines.append(f"  {mark}: {place}{text}")
-        seen = [(say("expected"), finding.expected), (say("seen"), finding.seen)]
-        details = [f"{translate(label, language)} {value}" for label, value in seen if value]
+        seen = [(say("expected"), in_sentence(finding.expected)), (say("seen"), in_sentence(finding.seen))]
+        details = [f"{translate(label, language)} {in_words(value, language)}" for label, value in seen if value]
         if details and finding.severity is Severity.ERROR:
             lines.append("    " + "; ".join(details))
     if hidden:

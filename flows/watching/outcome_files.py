@@ -18,6 +18,7 @@ from pathlib import Path
 from flows.ingest import Ingested
 from flows.reporting.report_text import BETWEEN
 from preservation.findings import Finding, Severity
+from preservation.observed import in_sentence
 from wording import Message, printable, printable_json, say
 from wording.times import moment
 from wording.translate import translate
@@ -129,9 +130,9 @@ def _finding(each: Finding, language: str) -> Iterator[str]:
     place = f"{printable(each.path)}: " if each.path else ""
     yield f"  - {place}{translate(each.message, language)} [{each.code}]"
     if each.expected:
-        yield "      " + translate(say("expected: {value}", value=each.expected), language)
+        yield "      " + translate(say("expected: {value}", value=in_sentence(each.expected)), language)
     if each.seen:
-        yield "      " + translate(say("seen: {value}", value=each.seen), language)
+        yield "      " + translate(say("seen: {value}", value=in_sentence(each.seen)), language)
 
 
 def _json(
