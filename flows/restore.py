@@ -1,6 +1,7 @@
 """Restore: give one AIP version back as a bag in a folder, and judge that bag before saying so.
 
-Cut off after the bag appeared but before that was told, it is told by the next run, once.
+Run again, it goes on: a bag that stands at its place already, whole, is judged anew and nothing is fetched. Cut off
+after the bag appeared but before that was told, it is told by the next run, once.
 """
 
 from __future__ import annotations
@@ -66,16 +67,16 @@ def _restored(
     workspace: Workspace, wanted: AIPVersion, destination: Path, store: str | None, step: Step
 ) -> RestoredVersion:
     started = time.monotonic()
+    if store is not None:
+        workspace.require_store(store)
     note = untold(destination)
-    restored = _found_whole(workspace, wanted, destination) if note is not None else None
-    if restored is None or note is None:
+    restored = _found_whole(workspace, wanted, destination)
+    if restored is None:
         refuse_occupied(destination)
-        if store is not None:
-            workspace.require_store(store)
         note = str(uuid.uuid4())  # the event's name is settled before the bag appears, so it can be told only once
         restored = step("restore", _fetch, workspace, wanted, destination, store, note)
     report = step("check the bag", check_bag, destination, progress=workspace.progress)
-    if not workspace.catalog.has_event(note):
+    if note is not None and not workspace.catalog.has_event(note):  # without one nothing was given now
         workspace.catalog.record([replace(_given(workspace, wanted, restored, report), id=note)])
     told(destination)
     done = RestoredVersion(wanted, restored, report)
@@ -108,7 +109,9 @@ def _given(workspace: Workspace, version: AIPVersion, restored: Restored, report
 
 
 def _found_whole(workspace: Workspace, version: AIPVersion, destination: Path) -> Restored | None:
-    """What an earlier run restored and could not tell any more, when it is this version, byte for byte."""
+    """What an earlier run restored, when it is this version, byte for byte; its first file tells another folder."""
+    if destination.is_symlink() or not destination.is_dir():
+        return None
     workspace.progress.begin("restore", version.object_bytes)
     objects = workspace.catalog.objects(version.identifier, version.version)
     return holds(objects, destination, progress=workspace.progress)

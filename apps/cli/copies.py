@@ -243,15 +243,24 @@ def give_back(
         "valid": done.report.valid,
         "findings": shapes.findings_json((*done.restored.findings, *done.report.findings), session.language),
     }
+    facts = {
+        "identifier": done.version.identifier,
+        "version": done.version.version,
+        "folder": done.restored.folder,
+        "files": done.restored.files,
+        "size": shapes.size(done.restored.bytes),
+    }
     lines: list[Line] = [
         say(
             "{identifier} version {version} restored to {folder}: {files} files, {size}, from {places}.",
-            identifier=done.version.identifier,
-            version=done.version.version,
-            folder=done.restored.folder,
-            files=done.restored.files,
-            size=shapes.size(done.restored.bytes),
             places=", ".join(done.restored.places),
+            **facts,
+        )
+        if done.restored.places
+        else say(
+            "{identifier} version {version} stood in {folder} already: {files} files, {size}; every byte was "
+            "compared, nothing was fetched.",
+            **facts,
         ),
         say("The restored bag is valid.") if done.report.valid else say("The restored bag is NOT valid."),
         *shapes.finding_lines((*done.restored.findings, *done.report.findings), session.language),

@@ -221,8 +221,6 @@ def _looked(findings: Iterator[str]) -> Iterator[str]:
 def _ended_well(answer: dict[str, Any], scene: Scene) -> list[str]:
     if answer["orphans"]:
         return [f"left running: {answer['orphans']}"]
-    if scene.flow == "restore" and answer.get("raised") == "UsageError" and "is not empty" in answer["text"]:
-        return []  # it was all done
     if scene.flow == "rebuild" and answer.get("raised") == "CatalogError" and "keeps more" in answer["text"]:
         return []  # the catalog is there, and one store was told so already
     wanted = 1 if scene.rejected else 0

@@ -206,6 +206,46 @@ def test_restore_gives_the_bag_and_records_it(any_house: House, tmp_path: Path):
         assert last.detail["from"] == ["a"]
 
 
+def test_restore_again_into_the_same_folder_fetches_nothing_and_tells_nothing_twice(
+    workspace: Workspace, held: str, tmp_path: Path
+):
+    """The first run may have ended before its answer was printed."""
+    out = tmp_path / "out"
+    restore(workspace, held, to=str(out))
+    before = workspace.catalog.head()
+    stood = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    again = restore(workspace, held, to=str(out))
+    assert (again.verdict, again.report.valid, again.restored.places) == (Verdict.WELL, True, ())
+    assert again.restored.files == len([path for path in stood if path.is_file()])
+    assert workspace.catalog.head() == before
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == stood
+
+
+@pytest.mark.parametrize("hurt", ["a byte", "a file too many", "a file too few", "another version", "a link"])
+def test_restore_leaves_a_folder_alone_that_is_not_that_bag(
+    workspace: Workspace, held: str, tmp_path: Path, hurt: str
+):
+    out = tmp_path / "out"
+    restore(workspace, held, to=str(out))
+    page = next(path for path in sorted((out / "data").rglob("*")) if path.is_file())
+    match hurt:
+        case "a byte":
+            flip_byte(page)
+        case "a file too many":
+            (out / "data/mine.txt").write_text("mine")
+        case "a file too few":
+            page.unlink()
+        case "a link":
+            out = out.rename(tmp_path / "elsewhere")
+            (tmp_path / "out").symlink_to(out)
+        case _:
+            ingest(workspace, str(package(tmp_path / "other", {"x": b"other"}, identifier="N-2")))
+    stood = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    with pytest.raises(UsageError, match="is not empty"):
+        restore(workspace, held if hurt != "another version" else "N-2", to=str(tmp_path / "out"))
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == stood
+
+
 def test_restore_from_a_damaged_store_uses_another_and_says_so(
     workspace: Workspace, house: House, held: str, tmp_path: Path
 ):
