@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wording.message import say
+from wording.translate import translate
 
 STEPS = {
     "take in packages": say("taking in packages"),
@@ -22,3 +23,9 @@ STEPS = {
     "restore": say("restoring"),
     "judge": say("judging by the policies"),
 }
+
+
+def told(step: str, language: str) -> str:
+    """A step as progress names it (`copy > store-a`) as people read it; one without words of ours as it is."""
+    word, _, place = step.partition(" > ")
+    return f"{translate(STEPS[word], language) if word in STEPS else word} {place}".strip()

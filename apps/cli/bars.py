@@ -16,8 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, Task, TextColumn,
 from rich.text import Text
 
 from wording import printable
-from wording.steps import STEPS
-from wording.translate import translate
+from wording.steps import told
 
 _EVERY = 0.1  # seconds
 
@@ -45,11 +44,10 @@ class Bars:
 
     def begin(self, step: str, total: int | None) -> None:
         """Show the step from its beginning."""
-        word, _, place = step.partition(" > ")
-        name = translate(STEPS[word], self._language) if word in STEPS else word
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
-        self._bars.add_task(printable(f"{name} {place}".strip()), total=total, counted=word in _COUNTED)
+        counted = step.partition(" > ")[0] in _COUNTED
+        self._bars.add_task(printable(told(step, self._language)), total=total, counted=counted)
         self._bars.refresh()
 
     def advance(self, amount: int) -> None:

@@ -24,6 +24,7 @@ from flows.workspace import Workspace
 from preservation.errors import PolicyError
 from preservation.progress import Progress
 from wording import Message, say
+from wording.steps import told
 from wording.translate import translate
 
 SHOWN = 100  # lines of the report's page
@@ -112,8 +113,8 @@ def _put(client: SyncPrefectClient, run: UUID, kind: str, key: str, data: object
 class OnPage:
     """Progress that is told to whoever else listens, and shown on the run's page when a step takes long."""
 
-    def __init__(self, run: UUID, other: Progress) -> None:
-        self._run, self._other = run, other
+    def __init__(self, run: UUID, other: Progress, language: str) -> None:
+        self._run, self._other, self._language = run, other, language
         self._step, self._done = "", 0
         self._total: int | None = None
         self._began = self._told = 0.0
@@ -147,7 +148,7 @@ class OnPage:
             self._shown = None
 
     def _show(self, percent: float, now: float | None) -> None:
-        about = f"{self._step}: {percent:.0f} %"
+        about = f"{told(self._step, self._language)}: {percent:.0f} %"
         if now is not None and percent >= SURE:
             about += f", {_length((now - self._began) * (100 - percent) / percent)}"
         with get_client(sync_client=True) as client:

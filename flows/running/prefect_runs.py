@@ -221,7 +221,8 @@ def _carried(workspace: Workspace, body: Callable[..., Any], *args: Any, **param
 
 def _looked_on(run: LookedOn) -> State[Any]:
     """Every step as a task that lasts as long as it does; what the work raised ends this run as well."""
-    workspace, page = run.workspace, artifacts.OnPage(UUID(str(flow_run.id)), Silent())
+    workspace, mine = run.workspace, UUID(str(flow_run.id))
+    page = artifacts.OnPage(mine, Silent(), artifacts.language_of(workspace))
     notices, reports = run.earlier
     try:
         with run.on_page(page):
@@ -230,7 +231,7 @@ def _looked_on(run: LookedOn) -> State[Any]:
                     _task(name, over.result)
     finally:
         page.end()
-        artifacts.leave(workspace, UUID(str(flow_run.id)), workspace.reported[reports:])
+        artifacts.leave(workspace, mine, workspace.reported[reports:])
     if run.ended.raised is not None:
         raise run.ended.raised
     return _concluded(run.ended.answer, workspace.notices[notices:])
@@ -240,7 +241,7 @@ def _looked_on(run: LookedOn) -> State[Any]:
 def _on_page(workspace: Workspace) -> Iterator[None]:
     """How far the run is, and its report at the end, on its page in Prefect."""
     run, told, before = UUID(str(flow_run.id)), len(workspace.reported), workspace.progress
-    workspace.progress = page = artifacts.OnPage(run, before)
+    workspace.progress = page = artifacts.OnPage(run, before, artifacts.language_of(workspace))
     try:
         yield
     finally:

@@ -186,6 +186,23 @@ def test_a_batch_does_not_wait_for_prefect_and_is_shown_with_its_report(server: 
     assert {task["state_type"] for task in server.tasks_of(run, 3)} == {"COMPLETED"}
 
 
+def test_how_far_a_long_step_is_stands_on_the_page_in_the_language_of_the_policy(
+    server: Server, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from flows.running import artifacts
+
+    monkeypatch.setattr(artifacts, "LONG", 0.0)
+    monkeypatch.setattr(artifacts, "BETWEEN_TWO", 0.0)
+    with house.open() as workspace:
+        ingest(workspace, str(package(tmp_path / "p")))
+        carry_out(workspace, audit, references=[], store="a", evidence="bytes")
+    run = server.newest_run()
+    shown = server.ask(
+        "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}, "type": {"any_": ["progress"]}}
+    )
+    assert {each["description"] for each in shown} == {"đang kiểm tra trong a: 100 %"}
+
+
 @pytest.mark.parametrize(("raised", "state"), [(RuntimeError, "FAILED"), (KeyboardInterrupt, "CRASHED")])
 def test_a_batch_that_breaks_off_is_shown_as_over(
     server: Server, house: House, tmp_path: Path, monkeypatch, raised: type[BaseException], state: str
