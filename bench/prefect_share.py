@@ -14,7 +14,7 @@ from bench.prefect_wait import NO_SERVER
 from bench.room import Room
 from examples.servers import prefect_server, wait_for_prefect
 
-PACKAGES, QUICK = 200, 20
+PACKAGES, QUICK = 200, 10
 
 
 def rows(room: Room) -> Iterable[Result]:
